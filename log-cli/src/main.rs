@@ -1,0 +1,3 @@
+//! The command `log-cli`.
+
+fn main() {}
