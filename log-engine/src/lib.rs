@@ -4,6 +4,8 @@
 
 mod encoding;
 mod error;
+#[cfg(feature = "testing")]
+pub mod testing;
 mod units;
 
 pub use error::{Corrupt, Error, Malformed, Result, Rule};
