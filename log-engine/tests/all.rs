@@ -1,4 +1,8 @@
 //! The tests that see log-engine from outside, in one binary.
 
+#[path = "all/conformance.rs"]
+mod conformance;
 #[path = "all/golden_set.rs"]
 mod golden_set;
+#[path = "all/layering.rs"]
+mod layering;
