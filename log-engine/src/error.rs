@@ -188,6 +188,20 @@ pub enum Rule {
         /// The bound.
         limit: u64,
     },
+    /// More things would be read than are read at once.
+    #[error("more than {limit} {what}")]
+    TooMany {
+        /// What there are too many of.
+        what: &'static str,
+        /// The bound.
+        limit: u64,
+    },
+    /// A key or field that the format demands is not there.
+    #[error("{what} is missing")]
+    Missing {
+        /// Which key or field.
+        what: &'static str,
+    },
     /// Two numbers that must be equal are not.
     #[error("{what} is {found}, but {expected} fits")]
     Mismatch {
