@@ -2,12 +2,17 @@
 
 #![allow(dead_code, unused_imports)] // until every room has joined
 
+mod checkpoint;
 mod encoding;
 mod error;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod units;
 
+pub use checkpoint::{
+    CleanShutdown, EpochCheckpoint, EpochEntry, MAX_JSON_BYTES, MAX_LINE_BYTES, MAX_LINES, MAX_TEXT_BYTES,
+    MetaProperties, OffsetCheckpoint, PartitionMetadata, PartitionOffset, QuorumForm, QuorumState, TextFault, Uuid,
+};
 pub use error::{Corrupt, Error, Malformed, Result, Rule};
 pub use units::{
     FilePosition, LeaderEpoch, Offset, OffsetDelta, ProducerEpoch, ProducerId, Sequence, Timestamp, TopicPartition,
