@@ -3,6 +3,7 @@
 #![allow(dead_code, unused_imports)] // until every room has joined
 
 mod checkpoint;
+mod compress;
 mod encoding;
 mod error;
 #[cfg(feature = "testing")]
@@ -13,6 +14,7 @@ pub use checkpoint::{
     CleanShutdown, EpochCheckpoint, EpochEntry, MAX_JSON_BYTES, MAX_LINE_BYTES, MAX_LINES, MAX_TEXT_BYTES,
     MetaProperties, OffsetCheckpoint, PartitionMetadata, PartitionOffset, QuorumForm, QuorumState, TextFault, Uuid,
 };
+pub use compress::Codec;
 pub use error::{Corrupt, Error, Malformed, Result, Rule};
 pub use units::{
     FilePosition, LeaderEpoch, Offset, OffsetDelta, ProducerEpoch, ProducerId, Sequence, Timestamp, TopicPartition,

@@ -1,0 +1,80 @@
+//! Where decompressed bytes go: a buffer that says no at its limit.
+
+use crate::error::{Malformed, Rule};
+
+/// Spare bytes that a decoder is given at first.
+const FIRST_STEP: usize = 16 * 1024;
+
+/// A caller's buffer and the most bytes it may hold.
+#[derive(Debug)]
+pub(super) struct Output<'a> {
+    bytes: &'a mut Vec<u8>,
+    limit: usize,
+}
+
+impl<'a> Output<'a> {
+    /// An empty output in `bytes`.
+    pub(super) fn new(bytes: &'a mut Vec<u8>, limit: usize) -> Self {
+        bytes.clear();
+        Self { bytes, limit }
+    }
+
+    /// What has come out so far.
+    pub(super) fn bytes(&self) -> &[u8] {
+        self.bytes
+    }
+
+    /// Adds bytes that come from byte `at` of the input.
+    pub(super) fn extend(&mut self, bytes: &[u8], at: usize) -> Result<(), Malformed> {
+        self.check(bytes.len(), at)?;
+        self.bytes.extend_from_slice(bytes);
+        Ok(())
+    }
+
+    /// Adds `len` bytes that `fill` writes, all of them, from byte `at` of the input; nothing is added when it fails.
+    pub(super) fn extend_with(
+        &mut self,
+        len: usize,
+        at: usize,
+        fill: impl FnOnce(&mut [u8]) -> Result<(), Malformed>,
+    ) -> Result<(), Malformed> {
+        self.check(len, at)?;
+        let before = self.bytes.len();
+        self.bytes.resize(before + len, 0);
+        let filled = fill(self.bytes.split_at_mut(before).1);
+        if filled.is_err() {
+            self.bytes.truncate(before);
+        }
+        filled
+    }
+
+    /// Lets a decoder write behind what is there, into spare capacity that doubles from step to step. It stays within the limit
+    /// but for one byte: with it the decoder shows that it had more to give. `at` is the input's byte for that error.
+    pub(super) fn append_with<T>(&mut self, at: usize, write: impl FnOnce(&mut Vec<u8>) -> T) -> Result<T, Malformed> {
+        if self.bytes.len() == self.bytes.capacity() {
+            let step = self.bytes.len().max(FIRST_STEP);
+            self.bytes.reserve_exact(step.min(self.room().saturating_add(1)));
+        }
+        let written = write(self.bytes);
+        if self.bytes.len() > self.limit {
+            self.bytes.truncate(self.limit);
+            return Err(self.too_large(at));
+        }
+        Ok(written)
+    }
+
+    /// How many bytes may still be added.
+    fn room(&self) -> usize {
+        self.limit.saturating_sub(self.bytes.len())
+    }
+
+    /// That `len` bytes more stay within the limit.
+    fn check(&self, len: usize, at: usize) -> Result<(), Malformed> {
+        if len > self.room() { Err(self.too_large(at)) } else { Ok(()) }
+    }
+
+    #[cold]
+    fn too_large(&self, at: usize) -> Malformed {
+        Malformed::new(at, Rule::TooLarge { what: "the decompressed data", limit: self.limit as u64 })
+    }
+}
