@@ -7,6 +7,7 @@ mod compress;
 mod encoding;
 mod epoch;
 mod error;
+mod producer;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod units;
@@ -18,6 +19,7 @@ pub use checkpoint::{
 pub use compress::Codec;
 pub use epoch::{EpochEnd, LeaderEpochs};
 pub use error::{Corrupt, Error, Malformed, Result, Rule};
+pub use producer::{ProducerSnapshot, SnapshotEntry};
 pub use units::{
     FilePosition, LeaderEpoch, Offset, OffsetDelta, ProducerEpoch, ProducerId, Sequence, Timestamp, TopicPartition,
 };
