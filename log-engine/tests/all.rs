@@ -6,3 +6,5 @@ mod conformance;
 mod golden_set;
 #[path = "all/layering.rs"]
 mod layering;
+#[path = "all/side_files.rs"]
+mod side_files;
