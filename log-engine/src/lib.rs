@@ -8,6 +8,7 @@ mod encoding;
 mod epoch;
 mod error;
 mod producer;
+mod fs;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod units;
@@ -20,6 +21,7 @@ pub use compress::Codec;
 pub use epoch::{EpochEnd, LeaderEpochs};
 pub use error::{Corrupt, Error, Malformed, Result, Rule};
 pub use producer::{ProducerSnapshot, SnapshotEntry};
+pub use fs::{Entry, File, Fs, Kind, LockHolder, MAX_DIRECTORY_ENTRIES, MemoryFile, OsFs, Source, Stat, StreamFile};
 pub use units::{
     FilePosition, LeaderEpoch, Offset, OffsetDelta, ProducerEpoch, ProducerId, Sequence, Timestamp, TopicPartition,
 };

@@ -1,0 +1,33 @@
+//! A file whose bytes are in memory: for tools that have the bytes already, tests and fuzz targets.
+
+use std::io;
+
+use super::File;
+
+/// Bytes in memory, read as a file.
+#[derive(Clone, Debug, Default)]
+pub struct MemoryFile(Vec<u8>);
+
+impl MemoryFile {
+    /// A file with these bytes.
+    #[must_use]
+    pub fn new(bytes: impl Into<Vec<u8>>) -> Self {
+        Self(bytes.into())
+    }
+}
+
+impl File for MemoryFile {
+    fn size(&self) -> io::Result<u64> {
+        Ok(self.0.len() as u64)
+    }
+
+    fn read_at(&self, into: &mut [u8], position: u64) -> io::Result<usize> {
+        let from = usize::try_from(position).unwrap_or(usize::MAX);
+        let rest = self.0.get(from..).unwrap_or_default();
+        let n = rest.len().min(into.len());
+        if let (Some(to), Some(from)) = (into.get_mut(..n), rest.get(..n)) {
+            to.copy_from_slice(from);
+        }
+        Ok(n)
+    }
+}
