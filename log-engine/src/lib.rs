@@ -2,6 +2,7 @@
 
 #![allow(dead_code, unused_imports)] // until every room has joined
 
+mod batch;
 mod checkpoint;
 mod compress;
 mod encoding;
@@ -13,6 +14,11 @@ mod fs;
 pub mod testing;
 mod units;
 
+pub use batch::{
+    Attributes, Batch, BatchBuilder, BatchHeader, BuildError, ControlRecord, ControlType, FRAMING_LEN, HEADER_LEN,
+    Header, Headers, LOG_OVERHEAD, LegacyChecksum, LegacyHeader, MAX_DECOMPRESSED, MIN_RECORD_LEN, MIN_SIZE, Producer,
+    Record, Records, Scratch, Stop, TimestampType, Voter, VoterEndpoint, Walk, assign,
+};
 pub use checkpoint::{
     CleanShutdown, EpochCheckpoint, EpochEntry, MAX_JSON_BYTES, MAX_LINE_BYTES, MAX_LINES, MAX_TEXT_BYTES,
     MetaProperties, OffsetCheckpoint, PartitionMetadata, PartitionOffset, QuorumForm, QuorumState, TextFault, Uuid,

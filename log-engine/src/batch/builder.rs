@@ -1,0 +1,256 @@
+//! Records in, one v2 batch out.
+//!
+//! Writes what Kafka's builder (`MemoryRecordsBuilder`) writes: the base timestamp is that of the first record, the last offset
+//! delta that of the last, and the head's largest timestamp is the records' or the append time.
+
+use zerocopy::IntoBytes;
+
+use super::attributes::{Attributes, TimestampType};
+use super::control::end_transaction;
+use super::header::{BatchHeader, CRC_FROM, HEADER_LEN, HeaderFields};
+use super::record::{Header, encode};
+use crate::compress::{self, Codec};
+use crate::encoding::crc32c;
+use crate::units::{LeaderEpoch, Offset, ProducerEpoch, ProducerId, Sequence, Timestamp};
+
+/// Why records cannot become a batch.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum BuildError {
+    /// Offsets within a batch must rise.
+    #[error("offset {offset} does not follow {previous}")]
+    OffsetNotRising {
+        /// What was given.
+        offset: i64,
+        /// The offset before it, or the batch's base offset minus one.
+        previous: i64,
+    },
+    /// Timestamps are milliseconds since 1970, or -1 for none.
+    #[error("timestamp {0} is below -1")]
+    Timestamp(i64),
+    /// A producer needs an epoch, and for data a sequence.
+    #[error("a producer id needs {0}")]
+    Producer(&'static str),
+    /// The batch would not fit its length field, or a record its own.
+    #[error("the batch is larger than its length field can say")]
+    TooLarge,
+    /// The codec does not have this level.
+    #[error("{0}")]
+    Level(String),
+}
+
+/// Collects records and makes one v2 batch of them.
+#[derive(Clone, Debug)]
+pub struct BatchBuilder {
+    base_offset: Offset,
+    leader_epoch: LeaderEpoch,
+    codec: Codec,
+    level: Option<i32>,
+    attributes: Attributes,
+    append_time: Timestamp,
+    delete_horizon: Option<Timestamp>,
+    producer: (ProducerId, ProducerEpoch, Sequence),
+    records: Vec<u8>,
+    count: i32,
+    base_timestamp: Option<Timestamp>,
+    max_timestamp: Timestamp,
+    last_offset: Option<Offset>,
+}
+
+impl BatchBuilder {
+    /// An empty batch whose offsets begin at `base_offset`.
+    #[must_use]
+    pub fn new(base_offset: Offset) -> Self {
+        Self {
+            base_offset,
+            leader_epoch: LeaderEpoch::new(-1),
+            codec: Codec::None,
+            level: None,
+            attributes: Attributes::default(),
+            append_time: Timestamp::NONE,
+            delete_horizon: None,
+            producer: (ProducerId::new(-1), ProducerEpoch::new(-1), Sequence::new(-1)),
+            records: Vec::new(),
+            count: 0,
+            base_timestamp: None,
+            max_timestamp: Timestamp::NONE,
+            last_offset: None,
+        }
+    }
+
+    /// The epoch to stamp.
+    #[must_use]
+    pub fn leader_epoch(mut self, epoch: LeaderEpoch) -> Self {
+        self.leader_epoch = epoch;
+        self
+    }
+
+    /// How to compress the records; without a level, at Kafka's default.
+    #[must_use]
+    pub fn codec(mut self, codec: Codec, level: Option<i32>) -> Self {
+        (self.codec, self.level) = (codec, level);
+        self
+    }
+
+    /// All records have this time, the broker's.
+    #[must_use]
+    pub fn append_time(mut self, time: Timestamp) -> Self {
+        self.attributes = self.attributes.with_log_append_time(true);
+        self.append_time = time;
+        self
+    }
+
+    /// Record timestamps are written relative to this time, after which tombstones may go.
+    #[must_use]
+    pub fn delete_horizon(mut self, time: Timestamp) -> Self {
+        self.attributes = self.attributes.with_delete_horizon(true);
+        self.delete_horizon = Some(time);
+        self
+    }
+
+    /// Who writes, and the count of the first record.
+    #[must_use]
+    pub fn producer(mut self, id: ProducerId, epoch: ProducerEpoch, base_sequence: Sequence) -> Self {
+        self.producer = (id, epoch, base_sequence);
+        self
+    }
+
+    /// The records are part of a transaction.
+    #[must_use]
+    pub fn transactional(mut self) -> Self {
+        self.attributes = self.attributes.with_transactional(true);
+        self
+    }
+
+    /// How many records it holds.
+    #[must_use]
+    pub const fn len(&self) -> i32 {
+        self.count
+    }
+
+    /// True while it holds none.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
+    /// Adds a record behind the last one.
+    ///
+    /// # Errors
+    /// As [`Self::push_at`].
+    pub fn push(
+        &mut self,
+        timestamp: Timestamp,
+        key: Option<&[u8]>,
+        value: Option<&[u8]>,
+        headers: &[Header<'_>],
+    ) -> Result<(), BuildError> {
+        let offset = self.last_offset.map_or(self.base_offset, Offset::next);
+        self.push_at(offset, timestamp, key, value, headers)
+    }
+
+    /// Adds a record at `offset`, as the records of a compacted batch have them.
+    ///
+    /// # Errors
+    /// [`BuildError::OffsetNotRising`], [`BuildError::Timestamp`], [`BuildError::TooLarge`]. Nothing was added then.
+    pub fn push_at(
+        &mut self,
+        offset: Offset,
+        timestamp: Timestamp,
+        key: Option<&[u8]>,
+        value: Option<&[u8]>,
+        headers: &[Header<'_>],
+    ) -> Result<(), BuildError> {
+        let previous = self.last_offset.map_or(self.base_offset.get().saturating_sub(1), Offset::get);
+        if offset.get() <= previous {
+            return Err(BuildError::OffsetNotRising { offset: offset.get(), previous });
+        }
+        if timestamp < Timestamp::NONE {
+            return Err(BuildError::Timestamp(timestamp.get()));
+        }
+        let delta = offset.delta_from(self.base_offset).ok_or(BuildError::TooLarge)?;
+        let count = self.count.checked_add(1).ok_or(BuildError::TooLarge)?;
+        let base = self.base_timestamp.or(self.delete_horizon).unwrap_or(timestamp);
+        let timestamp_delta = timestamp.get().wrapping_sub(base.get());
+        encode(&mut self.records, timestamp_delta, delta.get(), key, value, headers)
+            .map_err(|_| BuildError::TooLarge)?;
+        self.base_timestamp = Some(base);
+        self.max_timestamp = self.max_timestamp.max(timestamp);
+        self.last_offset = Some(offset);
+        self.count = count;
+        Ok(())
+    }
+
+    /// Adds the batch to the end of `out`; nothing if it has no records.
+    ///
+    /// # Errors
+    /// [`BuildError::Producer`] if a producer id comes without an epoch or sequence, or a transaction without a producer id;
+    /// [`BuildError::TooLarge`]; [`BuildError::Level`]. Nothing was added then.
+    pub fn finish(self, out: &mut Vec<u8>) -> Result<(), BuildError> {
+        let (id, epoch, sequence) = self.producer;
+        match (id.get(), epoch.get(), sequence.get()) {
+            (-1, ..) if self.attributes.is_transactional() => return Err(BuildError::Producer("to be there")),
+            (-1, ..) => {}
+            (_, -1, _) => return Err(BuildError::Producer("an epoch")),
+            (_, _, ..0) if !self.attributes.is_control() => return Err(BuildError::Producer("a sequence")),
+            _ => {}
+        }
+        let Some(last_offset) = self.last_offset else {
+            return Ok(());
+        };
+        let last_delta = last_offset.delta_from(self.base_offset).ok_or(BuildError::TooLarge)?;
+        let is_append_time = self.attributes.timestamp_type() == TimestampType::LogAppendTime;
+        let mut header = BatchHeader::new(&HeaderFields {
+            base_offset: self.base_offset,
+            leader_epoch: self.leader_epoch,
+            attributes: self.attributes.with_codec(self.codec),
+            last_offset_delta: last_delta.get(),
+            base_timestamp: self.base_timestamp.unwrap_or(Timestamp::NONE),
+            max_timestamp: if is_append_time { self.append_time } else { self.max_timestamp },
+            producer_id: id,
+            producer_epoch: epoch,
+            base_sequence: sequence,
+            records_count: self.count,
+        });
+        let mut compressed = Vec::new();
+        let body = if self.codec == Codec::None {
+            &self.records
+        } else {
+            compress::compress(self.codec, self.level, 2, &self.records, &mut compressed)
+                .map_err(|refused| BuildError::Level(refused.to_string()))?;
+            &compressed
+        };
+        let length = body.len().saturating_add(HEADER_LEN - super::LOG_OVERHEAD);
+        header.set_length(i32::try_from(length).map_err(|_| BuildError::TooLarge)?);
+        let start = out.len();
+        out.extend_from_slice(header.as_bytes());
+        out.extend_from_slice(body);
+        header.set_crc(crc32c(out.get(start.saturating_add(CRC_FROM)..).unwrap_or_default()));
+        if let Some(place) = out.get_mut(start..start.saturating_add(HEADER_LEN)) {
+            place.copy_from_slice(header.as_bytes());
+        }
+        Ok(())
+    }
+
+    /// The batch that ends a producer's transaction: one control record, never compressed.
+    ///
+    /// # Errors
+    /// [`BuildError::Producer`] without a producer id or epoch.
+    pub fn end_transaction(
+        base_offset: Offset,
+        leader_epoch: LeaderEpoch,
+        producer: (ProducerId, ProducerEpoch),
+        timestamp: Timestamp,
+        commit: bool,
+        coordinator_epoch: i32,
+    ) -> Result<Vec<u8>, BuildError> {
+        let mut builder = Self::new(base_offset).leader_epoch(leader_epoch).transactional();
+        builder.attributes = builder.attributes.with_control(true);
+        builder.producer = (producer.0, producer.1, Sequence::new(-1));
+        let (key, value) = end_transaction(commit, coordinator_epoch);
+        builder.push(timestamp, Some(&key), Some(&value), &[])?;
+        let mut out = Vec::new();
+        builder.finish(&mut out)?;
+        Ok(out)
+    }
+}

@@ -1,0 +1,148 @@
+//! The records of one batch in order, whatever its format and codec.
+
+use super::header::HEADER_LEN;
+use super::legacy::{Inner, Message};
+use super::record::{Base, Record, decode};
+use super::{Batch, TimestampType};
+use crate::compress::{Codec, Decompressor};
+use crate::encoding::Reader;
+use crate::error::{Malformed, Rule};
+
+/// No batch may become larger than this when it is decompressed, unless the caller says otherwise.
+pub const MAX_DECOMPRESSED: usize = 64 << 20;
+
+/// Room for what comes out of compressed batches. Kept between batches, so that memory and codecs are set up once.
+#[derive(Debug)]
+pub struct Scratch {
+    bytes: Vec<u8>,
+    decompressor: Decompressor,
+    limit: usize,
+}
+
+impl Default for Scratch {
+    fn default() -> Self {
+        Self::with_limit(MAX_DECOMPRESSED)
+    }
+}
+
+impl Scratch {
+    /// Room that grows to `limit` bytes.
+    #[must_use]
+    pub fn with_limit(limit: usize) -> Self {
+        Self { bytes: Vec::new(), decompressor: Decompressor::default(), limit }
+    }
+
+    fn decompress(&mut self, codec: Codec, magic: i8, input: &[u8]) -> Result<&[u8], Malformed> {
+        self.decompressor.decompress_into(codec, magic, input, &mut self.bytes, self.limit)?;
+        Ok(&self.bytes)
+    }
+}
+
+impl<'a> Batch<'a> {
+    /// Its records in order, borrowed from the batch or, if it is compressed, from `scratch`.
+    ///
+    /// # Errors
+    /// [`Rule::Codec`], [`Rule::Compressed`] or [`Rule::TooLarge`] if the records cannot be reached at all, [`Rule::Negative`]
+    /// for a negative count, [`Rule::Version`] for an unknown magic; the iterator yields what is wrong with a single record,
+    /// once, and then ends. Places inside a compressed part are those of the part.
+    pub fn records<'s>(&self, scratch: &'s mut Scratch) -> Result<Records<'s>, Malformed>
+    where
+        'a: 's,
+    {
+        let magic = self.magic();
+        if !(0..=2).contains(&magic) {
+            return Err(Malformed::new(16, Rule::Version { what: "batch", found: magic.into(), known: "0, 1 and 2" }));
+        }
+        let Some(header) = self.header() else {
+            return self.legacy_records(scratch);
+        };
+        let count = header.records_count();
+        let left = usize::try_from(count)
+            .map_err(|_| Malformed::new(57, Rule::Negative { field: "record count", value: count.into() }))?;
+        let base = Base {
+            offset: header.base_offset().get(),
+            timestamp: header.base_timestamp().get(),
+            append_time: (self.timestamp_type() == TimestampType::LogAppendTime).then(|| header.max_timestamp()),
+            sequence: Some(header.base_sequence()).filter(|sequence| sequence.get() >= 0),
+        };
+        if left == 0 {
+            return Ok(Records { decoder: Decoder::Done });
+        }
+        let (payload, shift) = match self.codec()? {
+            Codec::None => (self.body(), HEADER_LEN),
+            codec => {
+                let place = |e: Malformed| Malformed::new(HEADER_LEN, e.rule);
+                (scratch.decompress(codec, magic, self.body()).map_err(place)?, 0)
+            }
+        };
+        let decoder = Decoder::V2 { reader: Reader::new(payload), left, base, shift, compressed: shift == 0 };
+        Ok(Records { decoder })
+    }
+
+    fn legacy_records<'s>(&self, scratch: &'s mut Scratch) -> Result<Records<'s>, Malformed>
+    where
+        'a: 's,
+    {
+        let message = Message::parse(self.bytes())?;
+        let decoder = match message.codec()? {
+            Codec::None => Decoder::Single(Some(message.record(message.header.offset, message.header.timestamp))),
+            codec => {
+                let place = |e: Malformed| Malformed::new(super::legacy::header_len(message.header.magic), e.rule);
+                let value = message.value.ok_or(place(Malformed::new(0, Rule::EmptyWrapper)))?;
+                let inner = scratch.decompress(codec, message.header.magic, value).map_err(place)?;
+                Decoder::Wrapped(Inner::new(&message.header, inner).map_err(place)?)
+            }
+        };
+        Ok(Records { decoder })
+    }
+}
+
+/// The records of one batch. Ends after the first error.
+#[derive(Debug)]
+pub struct Records<'s> {
+    decoder: Decoder<'s>,
+}
+
+#[derive(Debug)]
+enum Decoder<'s> {
+    V2 { reader: Reader<'s>, left: usize, base: Base, shift: usize, compressed: bool },
+    Single(Option<Record<'s>>),
+    Wrapped(Inner<'s>),
+    Done,
+}
+
+impl<'s> Iterator for Records<'s> {
+    type Item = Result<Record<'s>, Malformed>;
+
+    #[inline]
+    fn next(&mut self) -> Option<Self::Item> {
+        match &mut self.decoder {
+            Decoder::V2 { reader, left: left @ 1.., base, shift, compressed } => {
+                *left -= 1;
+                let decoded = decode(reader, base);
+                if decoded.is_ok() {
+                    return Some(decoded);
+                }
+                let (shift, compressed) = (*shift, *compressed);
+                self.decoder = Decoder::Done;
+                Some(
+                    decoded.map_err(|e| if compressed { Malformed::new(HEADER_LEN, e.rule) } else { e.shifted(shift) }),
+                )
+            }
+            Decoder::V2 { reader, shift, .. } => {
+                let (at, left) = (shift.saturating_add(reader.at()), reader.left() as u64);
+                self.decoder = Decoder::Done;
+                (left > 0).then(|| Err(Malformed::new(at, Rule::Trailing { what: "the records", left })))
+            }
+            Decoder::Single(record) => record.take().map(Ok),
+            Decoder::Wrapped(inner) => {
+                let next = inner.next_record().transpose();
+                if !matches!(next, Some(Ok(_))) {
+                    self.decoder = Decoder::Done;
+                }
+                next
+            }
+            Decoder::Done => None,
+        }
+    }
+}
