@@ -8,8 +8,9 @@ mod compress;
 mod encoding;
 mod epoch;
 mod error;
-mod producer;
 mod fs;
+mod producer;
+mod segment;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod units;
@@ -26,8 +27,9 @@ pub use checkpoint::{
 pub use compress::Codec;
 pub use epoch::{EpochEnd, LeaderEpochs};
 pub use error::{Corrupt, Error, Malformed, Result, Rule};
-pub use producer::{ProducerSnapshot, SnapshotEntry};
 pub use fs::{Entry, File, Fs, Kind, LockHolder, MAX_DIRECTORY_ENTRIES, MemoryFile, OsFs, Source, Stat, StreamFile};
+pub use producer::{ProducerSnapshot, SnapshotEntry};
+pub use segment::{Frame, Leftover, MAX_BUFFERED_BATCH, Resync, Scan, SegmentFile, SegmentName, Step};
 pub use units::{
     FilePosition, LeaderEpoch, Offset, OffsetDelta, ProducerEpoch, ProducerId, Sequence, Timestamp, TopicPartition,
 };
