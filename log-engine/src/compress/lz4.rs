@@ -281,6 +281,18 @@ mod tests {
         let mut frame = Vec::new();
         compress(2, b"abc", &mut frame);
         assert_eq!(frame, [&head(FLG, BD, &[])[..], &[3, 0, 0, 0x80], b"abc", &END].concat());
+
+        // Longer repetitions at the end save more bytes, from none to some.
+        let mut as_long = 0;
+        for repeated in 0..32 {
+            let raw: Vec<u8> = (0..=99).chain(0..repeated).chain(200..=220).collect();
+            let packed = block::compress(&raw).len();
+            let mut frame = Vec::new();
+            compress(2, &raw, &mut frame);
+            assert_eq!(frame[10] == 0x80, packed >= raw.len(), "{packed} for {} bytes", raw.len());
+            as_long += u32::from(packed == raw.len());
+        }
+        assert!(as_long > 0, "no block was as long as its content");
     }
 
     #[test]

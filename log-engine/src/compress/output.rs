@@ -2,7 +2,7 @@
 
 use crate::error::{Malformed, Rule};
 
-/// Spare bytes that a decoder is given at first.
+/// Bytes that are reserved at first.
 const FIRST_STEP: usize = 16 * 1024;
 
 /// A caller's buffer and the most bytes it may hold.
@@ -27,6 +27,7 @@ impl<'a> Output<'a> {
     /// Adds bytes that come from byte `at` of the input.
     pub(super) fn extend(&mut self, bytes: &[u8], at: usize) -> Result<(), Malformed> {
         self.check(bytes.len(), at)?;
+        self.reserve(bytes.len());
         self.bytes.extend_from_slice(bytes);
         Ok(())
     }
@@ -39,6 +40,7 @@ impl<'a> Output<'a> {
         fill: impl FnOnce(&mut [u8]) -> Result<(), Malformed>,
     ) -> Result<(), Malformed> {
         self.check(len, at)?;
+        self.reserve(len);
         let before = self.bytes.len();
         self.bytes.resize(before + len, 0);
         let filled = fill(self.bytes.split_at_mut(before).1);
@@ -48,19 +50,25 @@ impl<'a> Output<'a> {
         filled
     }
 
-    /// Lets a decoder write behind what is there, into spare capacity that doubles from step to step. It stays within the limit
-    /// but for one byte: with it the decoder shows that it had more to give. `at` is the input's byte for that error.
+    /// Lets a decoder write behind what is there, into spare capacity. `at` is the input's byte for the error that more came out
+    /// than the limit allows.
     pub(super) fn append_with<T>(&mut self, at: usize, write: impl FnOnce(&mut Vec<u8>) -> T) -> Result<T, Malformed> {
-        if self.bytes.len() == self.bytes.capacity() {
-            let step = self.bytes.len().max(FIRST_STEP);
-            self.bytes.reserve_exact(step.min(self.room().saturating_add(1)));
-        }
+        self.reserve(1);
         let written = write(self.bytes);
         if self.bytes.len() > self.limit {
             self.bytes.truncate(self.limit);
             return Err(self.too_large(at));
         }
         Ok(written)
+    }
+
+    /// Room for `len` bytes more, and for as many as there are already, so that bytes move seldom. It ends one byte behind the
+    /// limit: with that byte a decoder shows that it had more to give.
+    fn reserve(&mut self, len: usize) {
+        if self.bytes.capacity() - self.bytes.len() < len {
+            let doubled = self.bytes.len().max(FIRST_STEP).min(self.room().saturating_add(1));
+            self.bytes.reserve_exact(len.max(doubled));
+        }
     }
 
     /// How many bytes may still be added.

@@ -115,12 +115,13 @@ mod tests {
     #[test]
     fn a_cut_frame_is_an_error_unless_another_ended_in_the_last_piece() {
         read(&mut Context::default(), &frame(b"cut")[..6]).expect_err("half a frame");
-        for (end, passes) in [(DCtx::in_size() - 1, false), (DCtx::in_size(), false), (DCtx::in_size() + 1, true)] {
-            // A skippable frame before it: 8 bytes of head, then padding.
+        let piece = DCtx::in_size();
+        // Cut six bytes behind the end of the frame before it: at the end of the piece, then in the next one.
+        for (end, passes) in [(piece - 6, true), (piece - 5, false), (piece, false), (piece + 1, true)] {
             let padding = vec![0; end - 8 - frame(b"first").len()];
-            let skippable =
-                [&[0x50, 0x2a, 0x4d, 0x18], &(padding.len() as u32).swap_bytes().to_be_bytes()[..], &padding];
-            let input = [&skippable.concat()[..], &frame(b"first"), &frame(b"cut")[..6]].concat();
+            let len = u32::try_from(padding.len()).expect("a short frame").swap_bytes().to_be_bytes();
+            let skippable = [&[0x50, 0x2a, 0x4d, 0x18], &len[..], &padding].concat();
+            let input = [&skippable, &frame(b"first"), &frame(b"cut")[..6]].concat();
             assert_eq!(read(&mut Context::default(), &input).is_ok(), passes, "frame ends at {end}");
         }
         let short = [frame(b"first"), frame(b"cut")[..6].to_vec()].concat();
