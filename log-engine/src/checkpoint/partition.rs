@@ -124,9 +124,16 @@ mod tests {
 
     #[test]
     fn a_line_that_cannot_be_read_is_a_storage_fault() {
-        for text in
-            ["version 0\nnothing\n", "version:0\n", "version: \n", "version: 0 \n", "version: -1\n", "a: : 0\n", "\n"]
-        {
+        for text in [
+            "version 0\nnothing\n",
+            "version:0\n",
+            "version: \n",
+            "version: 0 \n",
+            "version: -1\n",
+            "a: : 0\n",
+            "version: 0: x\n",
+            "\n",
+        ] {
             assert_eq!(fault(text), (TextFault::Storage, 0), "{text:?}");
         }
         let zero = Uuid::ZERO.to_string();
