@@ -14,7 +14,7 @@
 //! Kafka's first lz4 writers took the hash over the magic as well, so HC is not looked at in message format 0 and written
 //! wrong there, for readers as old.
 
-use lz4_flex::block;
+use lz4_flex::block::{self, DecompressError};
 use twox_hash::XxHash32;
 
 use super::output::Output;
@@ -40,6 +40,9 @@ const BLOCK_SIZE_CODES: std::ops::RangeInclusive<u8> = 4..=7;
 /// In a block length: the block is stored as it is.
 const STORED: u32 = 1 << 31;
 
+/// What most blocks become at most, for each of their bytes.
+const USUAL_EXPANSION: usize = 4;
+
 /// What Kafka writes: independent blocks of 64 KiB, no checksums, no content size.
 const FLG: u8 = (VERSION << VERSION_SHIFT) | FLAG_INDEPENDENT;
 const BD: u8 = 4 << BLOCK_SIZE_SHIFT;
@@ -57,19 +60,10 @@ struct Head {
     content_checksum: bool,
 }
 
-/// The first frame of `input`; what follows its end mark is not looked at. `scratch` holds one block.
-pub(super) fn decompress(
-    scratch: &mut Vec<u8>,
-    magic: i8,
-    input: &[u8],
-    out: &mut Output<'_>,
-) -> Result<(), Malformed> {
+/// The first frame of `input`; what follows its end mark is not looked at.
+pub(super) fn decompress(magic: i8, input: &[u8], out: &mut Output<'_>) -> Result<(), Malformed> {
     let mut reader = Reader::new(input);
     let head = take_head(&mut reader, magic)?;
-    if scratch.len() < head.max_block_len {
-        scratch.resize(head.max_block_len, 0);
-    }
-    let space = scratch.split_at_mut(head.max_block_len).0;
     loop {
         let at = reader.at();
         let length = take_u32_le(&mut reader)?;
@@ -93,10 +87,23 @@ pub(super) fn decompress(
         if length & STORED != 0 {
             out.extend(block, at)?;
         } else {
-            let len = block::decompress_into(block, space).map_err(|e| broken(Codec::Lz4, at, e.to_string()))?;
-            out.extend(space.split_at(len).0, at)?;
+            decompress_block(block, at, head.max_block_len, out)?;
         }
     }
+}
+
+/// One block, whose length stands at byte `at` of the input, of `max_len` bytes at most. Space costs time, so the usual comes first.
+fn decompress_block(block: &[u8], at: usize, max_len: usize, out: &mut Output<'_>) -> Result<(), Malformed> {
+    let usual_len = block.len() * USUAL_EXPANSION;
+    let mut done = out.extend_with(usual_len.min(max_len), |space| block::decompress_into(block, space));
+    if matches!(done, Err(DecompressError::OutputTooSmall { .. })) && usual_len < max_len {
+        done = out.extend_with(max_len, |space| block::decompress_into(block, space));
+    }
+    done.map_err(|error| {
+        let cut_by_limit = matches!(error, DecompressError::OutputTooSmall { .. });
+        let too_large = out.check(max_len, at).err().filter(|_| cut_by_limit);
+        too_large.unwrap_or_else(|| broken(Codec::Lz4, at, error.to_string()))
+    })
 }
 
 /// From the frame's magic to HC.
@@ -165,7 +172,7 @@ mod tests {
 
     fn read_as(magic: i8, input: &[u8]) -> Result<Vec<u8>, Malformed> {
         let mut bytes = Vec::new();
-        decompress(&mut Vec::new(), magic, input, &mut Output::new(&mut bytes, 1 << 24)).map(|()| bytes)
+        decompress(magic, input, &mut Output::new(&mut bytes, 1 << 24)).map(|()| bytes)
     }
 
     fn read(input: &[u8]) -> Result<Vec<u8>, Malformed> {

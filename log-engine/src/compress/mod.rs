@@ -26,7 +26,6 @@ const FIRST_MAGIC_WITH_ZSTD: i8 = 2;
 #[derive(Default)]
 pub(crate) struct Decompressor {
     inflater: Option<flate2::Decompress>,
-    lz4_block: Vec<u8>,
     zstd: zstd::Context,
 }
 
@@ -52,7 +51,7 @@ impl Decompressor {
             Codec::None => output.extend(input, 0),
             Codec::Gzip => gzip::decompress(self.inflater.get_or_insert_with(gzip::inflater), input, &mut output),
             Codec::Snappy => snappy::decompress(input, &mut output),
-            Codec::Lz4 => lz4::decompress(&mut self.lz4_block, magic, input, &mut output),
+            Codec::Lz4 => lz4::decompress(magic, input, &mut output),
             Codec::Zstd if magic < FIRST_MAGIC_WITH_ZSTD => {
                 Err(Malformed::new(0, Rule::Codec { id: codec.bits(), magic }))
             }

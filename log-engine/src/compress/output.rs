@@ -32,22 +32,19 @@ impl<'a> Output<'a> {
         Ok(())
     }
 
-    /// Adds `len` bytes that `fill` writes, all of them, from byte `at` of the input; nothing is added when it fails.
-    pub(super) fn extend_with(
+    /// Adds what `write` puts into a space of `len` bytes, or of as many as the limit leaves, and counts; nothing when it fails.
+    pub(super) fn extend_with<E>(
         &mut self,
         len: usize,
-        at: usize,
-        fill: impl FnOnce(&mut [u8]) -> Result<(), Malformed>,
-    ) -> Result<(), Malformed> {
-        self.check(len, at)?;
+        write: impl FnOnce(&mut [u8]) -> Result<usize, E>,
+    ) -> Result<(), E> {
+        let len = len.min(self.room());
         self.reserve(len);
         let before = self.bytes.len();
         self.bytes.resize(before + len, 0);
-        let filled = fill(self.bytes.split_at_mut(before).1);
-        if filled.is_err() {
-            self.bytes.truncate(before);
-        }
-        filled
+        let written = write(self.bytes.split_at_mut(before).1);
+        self.bytes.truncate(before + written.as_ref().map_or(0, |&written| written));
+        written.map(drop)
     }
 
     /// Lets a decoder write behind what is there, into spare capacity. `at` is the input's byte for the error that more came out
@@ -76,8 +73,8 @@ impl<'a> Output<'a> {
         self.limit.saturating_sub(self.bytes.len())
     }
 
-    /// That `len` bytes more stay within the limit.
-    fn check(&self, len: usize, at: usize) -> Result<(), Malformed> {
+    /// That `len` bytes more, from byte `at` of the input, stay within the limit.
+    pub(super) fn check(&self, len: usize, at: usize) -> Result<(), Malformed> {
         if len > self.room() { Err(self.too_large(at)) } else { Ok(()) }
     }
 

@@ -82,7 +82,8 @@ fn decompress_block(block: &[u8], at: usize, out: &mut Output<'_>) -> Result<(),
         let reason = format!("{} bytes promise {len}; they can hold {possible}", block.len());
         return Err(broken(Codec::Snappy, at, reason));
     }
-    out.extend_with(len, at, |space| snap::raw::Decoder::new().decompress(block, space).map(drop).map_err(failed))
+    out.check(len, at)?;
+    out.extend_with(len, |space| snap::raw::Decoder::new().decompress(block, space)).map_err(failed)
 }
 
 /// One stream.
