@@ -9,6 +9,8 @@ mod encoding;
 mod epoch;
 mod error;
 mod fs;
+mod inspect;
+mod log;
 mod producer;
 mod segment;
 #[cfg(feature = "testing")]
@@ -28,6 +30,8 @@ pub use compress::Codec;
 pub use epoch::{EpochEnd, LeaderEpochs};
 pub use error::{Corrupt, Error, Malformed, Result, Rule};
 pub use fs::{Entry, File, Fs, Kind, LockHolder, MAX_DIRECTORY_ENTRIES, MemoryFile, OsFs, Source, Stat, StreamFile};
+pub use inspect::Target;
+pub use log::{DirectoryState, LogDirectory, PartitionDirectory, PartitionName, SegmentFiles, root_files};
 pub use producer::{ProducerSnapshot, SnapshotEntry};
 pub use segment::{Frame, Leftover, MAX_BUFFERED_BATCH, Resync, Scan, SegmentFile, SegmentName, Step};
 pub use units::{
