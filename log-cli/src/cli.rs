@@ -1,0 +1,86 @@
+//! The arguments that all commands share, and the way from arguments to a command.
+
+use std::ffi::OsString;
+
+use clap::{Args, CommandFactory, FromArgMatches, Parser};
+
+use crate::commands::Command;
+use crate::error::{CliError, Exit};
+use crate::output::{Color, Format};
+
+/// Looks into Apache Kafka's log directories: no JVM, nothing harmed
+///
+/// Reads only: takes no lock, creates nothing, and is safe beside a live broker.
+#[derive(Debug, Parser)]
+#[command(name = "log-cli", version, propagate_version = true, disable_help_subcommand = true)]
+#[command(after_help = "\
+Examples:
+  log-cli inspect /var/lib/kafka/data            what is this, is it healthy, what will the next start do
+  log-cli verify /var/lib/kafka/data -t orders   every check; exit 1 if something is wrong
+  log-cli dump orders-3 -o 4498112:+20           twenty records
+  log-cli find orders-3 --time 2026-01-14T03:00Z which record, in which segment, at which byte
+
+Exit codes: 0 fine or found, 1 damage found or no match, 2 wrong arguments, 3 something left out, 4 could not do it,
+5 refused, 130 interrupted.")]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// What every command understands.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Global {
+    /// How to write the answer
+    #[arg(long, global = true, value_enum, default_value_t, help_heading = "Global options")]
+    pub(crate) format: Format,
+    /// Short for --format json where the answer is one document, and ndjson where it is a stream
+    #[arg(long, global = true, conflicts_with = "format", help_heading = "Global options")]
+    pub(crate) json: bool,
+    /// When to colour
+    #[arg(long, global = true, value_enum, default_value_t, help_heading = "Global options")]
+    color: Color,
+    /// Never colour
+    #[arg(long, global = true, help_heading = "Global options")]
+    no_color: bool,
+    /// Say less on standard error
+    #[arg(short, long, global = true, help_heading = "Global options")]
+    pub(crate) quiet: bool,
+    /// Threads [default: one a core]
+    #[arg(short, long, global = true, value_name = "N", help_heading = "Global options")]
+    pub(crate) jobs: Option<std::num::NonZeroUsize>,
+    /// Print the JSON Schema of the answer and do nothing else
+    #[arg(long, global = true, help_heading = "Global options")]
+    pub(crate) schema: bool,
+}
+
+impl Global {
+    /// The format of an answer that is one document.
+    pub(crate) fn document(&self) -> Format {
+        if self.json { Format::Json } else { self.format }
+    }
+
+    /// The format of an answer that is a stream of rows.
+    pub(crate) fn stream(&self) -> Format {
+        if self.json { Format::Ndjson } else { self.format }
+    }
+
+    /// How many threads to use.
+    pub(crate) fn threads(&self) -> std::num::NonZeroUsize {
+        self.jobs.or_else(|| std::thread::available_parallelism().ok()).unwrap_or(std::num::NonZeroUsize::MIN)
+    }
+}
+
+/// The whole command line as clap knows it, for completions and manual pages.
+pub(crate) fn command() -> clap::Command {
+    Cli::command()
+}
+
+/// Parses `args`, the program's name first, and runs what they ask for.
+pub(crate) fn run(args: Vec<OsString>) -> Result<Exit, CliError> {
+    let matches = command().try_get_matches_from(args)?;
+    let cli = Cli::from_arg_matches(&matches)?;
+    if cli.global.no_color { Color::Never } else { cli.global.color }.choose();
+    cli.command.run(&cli.global)
+}

@@ -1,0 +1,29 @@
+//! The commands: one file each, one enum, one match.
+
+mod completions;
+mod man;
+
+use clap::Subcommand;
+
+use crate::cli::Global;
+use crate::error::{CliError, Exit};
+
+/// What can be done. The doc comment of each is its help.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Print the completions of a shell
+    Completions(completions::Arguments),
+    /// Print the manual page, or write one a command
+    Man(man::Arguments),
+}
+
+impl Command {
+    /// Does it.
+    pub(crate) fn run(self, global: &Global) -> Result<Exit, CliError> {
+        let _ = global;
+        match self {
+            Self::Completions(arguments) => completions::run(&arguments),
+            Self::Man(arguments) => man::run(&arguments),
+        }
+    }
+}

@@ -1,0 +1,81 @@
+//! What can go wrong in a command, the exit code it means, and the hint that goes with it.
+
+use std::io;
+use std::process::ExitCode;
+
+/// The exit codes; scripts rely on them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Exit {
+    /// Done; the answer is "fine" or "found".
+    Fine = 0,
+    /// Done; the answer is "no": damage found, no match.
+    No = 1,
+    /// The arguments are wrong.
+    Usage = 2,
+    /// Could not do it: the system refused, or this is no Kafka directory.
+    Failed = 4,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit as u8)
+    }
+}
+
+/// Why a command ends early.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum CliError {
+    /// The engine says no.
+    #[error(transparent)]
+    Engine(#[from] log_engine::Error),
+    /// The arguments are wrong in a way that only the command can see.
+    #[error("{message}")]
+    Usage {
+        /// What is wrong.
+        message: String,
+        /// What would be right.
+        hint: Option<String>,
+    },
+    /// Output could not be written. A closed pipe ends the command quietly.
+    #[error("cannot write the output: {0}")]
+    Output(#[from] io::Error),
+    /// Clap's own errors and answers (help, version).
+    #[error(transparent)]
+    Arguments(#[from] clap::Error),
+}
+
+impl CliError {
+    /// A usage error without a hint.
+    pub(crate) fn usage(message: impl Into<String>) -> Self {
+        Self::Usage { message: message.into(), hint: None }
+    }
+
+    fn exit(&self) -> Exit {
+        match self {
+            Self::Engine(_) | Self::Output(_) => Exit::Failed,
+            Self::Usage { .. } | Self::Arguments(_) => Exit::Usage,
+        }
+    }
+
+    /// Says it on standard error and gives the exit code.
+    pub(crate) fn report(self) -> ExitCode {
+        match self {
+            // A reader that has seen enough closes the pipe: nothing went wrong.
+            Self::Output(e) if e.kind() == io::ErrorKind::BrokenPipe => return Exit::Fine.into(),
+            Self::Arguments(error) => {
+                let code = u8::try_from(error.exit_code()).unwrap_or(Exit::Usage as u8);
+                let _ = error.print();
+                return code.into();
+            }
+            _ => {}
+        }
+        let red = anstyle::AnsiColor::Red.on_default().bold();
+        anstream::eprintln!("{red}error:{red:#} {self}");
+        if let Self::Usage { hint: Some(hint), .. } = &self {
+            let bold = anstyle::Style::new().bold();
+            anstream::eprintln!("{bold}hint:{bold:#}  {hint}");
+        }
+        self.exit().into()
+    }
+}

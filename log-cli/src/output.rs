@@ -1,0 +1,79 @@
+//! Standard output for data: buffered, coloured only on a terminal, quiet when the reader goes away.
+
+use std::io::{self, IsTerminal, Write};
+
+use serde::Serialize;
+
+/// How a report is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Format {
+    /// For people.
+    #[default]
+    Text,
+    /// One JSON document.
+    Json,
+    /// One JSON object a line.
+    Ndjson,
+}
+
+/// When to colour.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Color {
+    /// On a terminal, unless `NO_COLOR` is set.
+    #[default]
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+impl Color {
+    /// Makes this the choice for everything that is printed from here on.
+    pub(crate) fn choose(self) {
+        match self {
+            Self::Auto => anstream::ColorChoice::Auto,
+            Self::Always => anstream::ColorChoice::Always,
+            Self::Never => anstream::ColorChoice::Never,
+        }
+        .write_global();
+    }
+}
+
+/// Bytes that are collected before they are written.
+const BUFFER: usize = 256 << 10;
+
+/// Standard output, buffered; styles are stripped unless a terminal shows them.
+pub(crate) fn stdout() -> io::BufWriter<anstream::AutoStream<io::StdoutLock<'static>>> {
+    io::BufWriter::with_capacity(BUFFER, anstream::AutoStream::auto(io::stdout().lock()))
+}
+
+/// Standard output, buffered, bytes as they are.
+pub(crate) fn raw_stdout() -> io::BufWriter<io::StdoutLock<'static>> {
+    io::BufWriter::with_capacity(BUFFER, io::stdout().lock())
+}
+
+/// True if a person looks at standard output.
+pub(crate) fn is_terminal() -> bool {
+    io::stdout().is_terminal()
+}
+
+/// Writes one JSON document: indented for a person, in one line otherwise.
+pub(crate) fn json(document: &impl Serialize) -> io::Result<()> {
+    let mut out = raw_stdout();
+    if is_terminal() {
+        serde_json::to_writer_pretty(&mut out, document)?;
+    } else {
+        serde_json::to_writer(&mut out, document)?;
+    }
+    out.write_all(b"\n")?;
+    out.flush()
+}
+
+/// Writes the JSON Schema of `T`.
+pub(crate) fn schema<T: schemars::JsonSchema>() -> io::Result<()> {
+    let mut out = raw_stdout();
+    serde_json::to_writer_pretty(&mut out, &schemars::schema_for!(T))?;
+    out.write_all(b"\n")?;
+    out.flush()
+}

@@ -1,0 +1,3 @@
+//! One binary for all tests of the command; each module is one command or one promise.
+
+mod skeleton;
