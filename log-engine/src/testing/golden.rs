@@ -231,39 +231,49 @@ fn lay_out_before(case: &Path, truth: &Value, target: &Path) {
 
 /// `after.tsv`, applied to a laid out `before`: each line says what became of one file.
 fn lay_out_after(case: &Path, target: &Path) {
-    let before = private_copy(target);
     let list = case.join("after.tsv");
-    for line in must("read", &list, fs::read_to_string(&list)).lines().skip(1) {
-        let [file, state, _, size, ..] = line.split('\t').collect::<Vec<_>>()[..] else {
-            panic!("{}: {line:?} has too few columns", list.display());
-        };
+    let text = must("read", &list, fs::read_to_string(&list));
+    let lines = text.lines().skip(1).map(|line| match line.split('\t').collect::<Vec<_>>()[..] {
+        [file, state, _, size, ..] => (file, state, size),
+        _ => panic!("{}: {line:?} has too few columns", list.display()),
+    });
+    // First what was renamed: its old bytes may be gone, or others, after the next lines.
+    for (file, state, _) in lines.clone() {
+        if let Some(old) = state.strip_prefix("renamed from ") {
+            copy(&target.join(old), &target.join(file));
+        }
+    }
+    for (file, state, size) in lines.filter(|(_, state, _)| !state.starts_with("renamed from ")) {
         let (path, stored) = (target.join(file), case.join("after").join(file));
         if state == "gone" {
             must("remove", &path, fs::remove_file(&path));
             continue;
         }
-        must("make", &path, fs::create_dir_all(path.parent().unwrap_or(target)));
-        if let Some(old) = state.strip_prefix("renamed from ") {
-            must("copy", &path, fs::copy(before.path().join(old), &path));
-            continue;
-        }
+        make_parent(&path);
         if stored.exists() {
-            must("copy", &path, fs::copy(&stored, &path));
-        } else if !state.contains("extended with zeros") {
-            must("make", &path, File::create(&path));
+            copy(&stored, &path);
         }
-        let whole =
-            File::options().append(true).open(&path).and_then(|file| file.set_len(must("parse", &list, size.parse())));
-        must("extend", &path, whole);
+        // What is not stored are zeros behind the old bytes, or nothing but zeros.
+        let keep = stored.exists() || state.starts_with("extended with zeros");
+        let opened = File::options().write(true).create(true).truncate(!keep).open(&path);
+        must("extend", &path, opened.and_then(|file| file.set_len(must("parse", &list, size.parse()))));
     }
 }
 
 fn copy_all(from: &Path, to: &Path) {
     for file in files(from) {
-        let target = to.join(&file);
-        must("make", &target, fs::create_dir_all(target.parent().unwrap_or(to)));
-        must("copy", &target, fs::copy(from.join(&file), &target));
+        copy(&from.join(&file), &to.join(&file));
     }
+}
+
+/// One file, into a folder that may have to be made.
+fn copy(from: &Path, to: &Path) {
+    make_parent(to);
+    must("copy", to, fs::copy(from, to));
+}
+
+fn make_parent(file: &Path) {
+    must("make the folder of", file, file.parent().map_or(Ok(()), fs::create_dir_all));
 }
 
 /// Removes the folders below `folder` that hold no file.
