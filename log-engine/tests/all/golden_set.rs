@@ -1,10 +1,11 @@
 //! The golden directories are whole: every archive unpacks, and every file is byte for byte the one that a broker wrote.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
+use log_engine::testing::expected::expected_findings;
 use log_engine::testing::golden;
 use sha2::{Digest, Sha256};
 
@@ -80,44 +81,53 @@ fn samples_are_the_cases_they_are_said_to_be() {
     assert_eq!(sums(&golden::sample_damaged()), sums(golden::damage("plain/crc-value-middle__killed").before()));
 }
 
-/// `damage.changes` says how long each changed file was before and after planting: the layout must agree.
+/// `damage.changes` says how long each file is after planting, `after.tsv` which bytes the broker left: the layouts must agree.
 #[test]
-fn damage_is_laid_out_as_it_was_planted() {
+fn damage_is_laid_out_as_it_was_planted_and_as_the_broker_left_it() {
     for case in golden::damage_cases() {
         let damaged = golden::damage(&case);
-        let before = damaged.before();
         for change in damaged.truth()["damage"]["changes"].as_array().unwrap() {
             let file = change["file"].as_str().unwrap();
-            if file.starts_with('$') {
-                continue; // the second directory of `two-dirs-same-partition` is not part of the case
-            }
-            match change["op"].as_str().unwrap() {
-                "removed" => assert!(!before.join(file).exists(), "{case}: {file}"),
-                _ => {
-                    let len = fs::metadata(before.join(file)).unwrap().len();
-                    let planted = change.get("size_after").unwrap_or(&change["size"]);
-                    assert_eq!(Some(len), planted.as_u64(), "{case}: {file}");
-                }
-            }
+            let found = fs::metadata(damaged.before().join(file)).ok().map(|found| found.len());
+            let planted = change.get("size_after").unwrap_or(&change["size"]).as_u64();
+            let planted = planted.filter(|_| change["op"] != "removed");
+            assert_eq!(found, planted, "{case}: {file} before");
         }
-    }
-}
 
-/// `after.tsv` names the size and checksum of every file that the broker changed or made: the layout must give them.
-#[test]
-fn what_the_broker_left_is_laid_out_as_listed() {
-    for case in golden::damage_cases() {
-        let damaged = golden::damage(&case);
         let after = damaged.after();
         let topic = case.split('/').next().unwrap();
         let list = golden::unpacked("damage", topic).join("cases").join(&case).join("after.tsv");
         for line in fs::read_to_string(list).unwrap().lines().skip(1) {
             let [file, state, _, _, sum] = line.split('\t').collect::<Vec<_>>()[..] else { panic!("{case}: {line}") };
             if state == "gone" {
-                assert!(!after.join(file).exists(), "{case}: {file}");
+                assert!(!after.join(file).exists(), "{case}: {file} after");
             } else {
-                assert_eq!(sha256(&after.join(file)), sum, "{case}: {file}");
+                assert_eq!(sha256(&after.join(file)), sum, "{case}: {file} after");
             }
         }
+    }
+}
+
+/// The table of expected findings speaks of every case, of files that are (or were) there, and of places in them.
+#[test]
+fn every_damaged_case_has_an_expected_finding() {
+    let table = expected_findings();
+    let cases: BTreeSet<String> = table.iter().map(|line| line.case.clone()).collect();
+    assert_eq!(cases, BTreeSet::from_iter(golden::damage_cases()));
+    for case in &cases {
+        let lines: Vec<_> = table.iter().filter(|line| line.case == *case).collect();
+        let findings: Vec<_> = lines.iter().filter_map(|line| line.finding.as_ref()).collect();
+        if findings.iter().any(|finding| finding.position > Some(0)) {
+            let damaged = golden::damage(case);
+            for finding in &findings {
+                let len = fs::metadata(damaged.before().join(&finding.file)).map_or(0, |found| found.len());
+                assert!(
+                    finding.position.unwrap_or(0) <= len,
+                    "{case}: {finding:?} lies behind the {len} bytes of the file"
+                );
+            }
+        }
+        let exit = i32::from(findings.iter().any(|finding| finding.severity != 'i'));
+        assert!(lines.iter().all(|line| line.exit == exit), "{case}: exit code");
     }
 }
