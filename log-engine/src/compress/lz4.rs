@@ -92,7 +92,8 @@ pub(super) fn decompress(magic: i8, input: &[u8], out: &mut Output<'_>) -> Resul
     }
 }
 
-/// One block, whose length stands at byte `at` of the input, of `max_len` bytes at most. Space costs time, so the usual comes first.
+/// One block, whose length stands at byte `at` of the input, of `max_len` bytes at most. Space is filled with zeros before it is
+/// used, so the usual is tried first.
 fn decompress_block(block: &[u8], at: usize, max_len: usize, out: &mut Output<'_>) -> Result<(), Malformed> {
     let usual_len = block.len() * USUAL_EXPANSION;
     let mut done = out.extend_with(usual_len.min(max_len), |space| block::decompress_into(block, space));

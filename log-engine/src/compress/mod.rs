@@ -32,8 +32,8 @@ pub(crate) struct Decompressor {
 impl Decompressor {
     /// Decompresses all of `input`, the records part of a batch of format `magic`, into `out`, whose content is replaced.
     ///
-    /// An error's position counts from the start of `input`; `out` then holds what came out before it, as a Kafka client has read
-    /// some records before its stream throws.
+    /// An error's position counts from the start of `input`; `out` then holds what came out before it, as a Kafka client has
+    /// read some records before its stream throws.
     ///
     /// # Errors
     /// [`Rule::TooLarge`] when more than `limit` bytes would come out, [`Rule::Codec`] for zstd in a message format older than

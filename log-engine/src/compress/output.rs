@@ -32,7 +32,8 @@ impl<'a> Output<'a> {
         Ok(())
     }
 
-    /// Adds what `write` puts into a space of `len` bytes, or of as many as the limit leaves, and counts; nothing when it fails.
+    /// Adds what `write` puts into a space of `len` bytes, or of as many as the limit leaves, and counts; nothing when it
+    /// fails.
     pub(super) fn extend_with<E>(
         &mut self,
         len: usize,
@@ -47,8 +48,8 @@ impl<'a> Output<'a> {
         written.map(drop)
     }
 
-    /// Lets a decoder write behind what is there, into spare capacity. `at` is the input's byte for the error that more came out
-    /// than the limit allows.
+    /// Lets a decoder write behind what is there, into spare capacity. `at` is the input's byte for the error that more came
+    /// out than the limit allows.
     pub(super) fn append_with<T>(&mut self, at: usize, write: impl FnOnce(&mut Vec<u8>) -> T) -> Result<T, Malformed> {
         self.reserve(1);
         let written = write(self.bytes);
