@@ -246,4 +246,12 @@ pub enum Rule {
     /// A compressed wrapper message without messages in it.
     #[error("a compressed message holds no messages")]
     EmptyWrapper,
+    /// A data batch outside the transaction that its producer has open.
+    #[error("the batch is not transactional, but its producer {producer} has a transaction open since offset {since}")]
+    NotTransactional {
+        /// The producer's id.
+        producer: i64,
+        /// Where its transaction began.
+        since: i64,
+    },
 }

@@ -32,7 +32,10 @@ pub use error::{Corrupt, Error, Malformed, Result, Rule};
 pub use fs::{Entry, File, Fs, Kind, LockHolder, MAX_DIRECTORY_ENTRIES, MemoryFile, OsFs, Source, Stat, StreamFile};
 pub use inspect::Target;
 pub use log::{DirectoryState, LogDirectory, PartitionDirectory, PartitionName, SegmentFiles, root_files};
-pub use producer::{ProducerSnapshot, SnapshotEntry};
+pub use producer::{
+    CACHED_BATCHES, CachedBatch, CompletedTransaction, Expiry, Marker, OpenTransaction, ProducerEntry,
+    ProducerSnapshot, ProducerStates, SnapshotEntry,
+};
 pub use segment::{Frame, Leftover, MAX_BUFFERED_BATCH, Resync, Scan, SegmentFile, SegmentName, Step};
 pub use units::{
     FilePosition, LeaderEpoch, Offset, OffsetDelta, ProducerEpoch, ProducerId, Sequence, Timestamp, TopicPartition,
