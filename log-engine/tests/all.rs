@@ -6,5 +6,7 @@ mod conformance;
 mod golden_set;
 #[path = "all/layering.rs"]
 mod layering;
+#[path = "all/producers.rs"]
+mod producers;
 #[path = "all/side_files.rs"]
 mod side_files;

@@ -40,7 +40,10 @@ impl Marker {
             _ => {
                 let found = record.key.and_then(|key| Some(i16::from_be_bytes([*key.get(2)?, *key.get(3)?])));
                 let found = i64::from(found.unwrap_or(-1));
-                Err(Malformed::new(0, Rule::Mismatch { what: "type of a producer's control record", found, expected: 0 }))
+                Err(Malformed::new(
+                    0,
+                    Rule::Mismatch { what: "type of a producer's control record", found, expected: 0 },
+                ))
             }
         }
     }
