@@ -212,6 +212,16 @@ pub enum Rule {
         /// As it would have to be.
         expected: i64,
     },
+    /// A number is smaller than it can be.
+    #[error("{what} is {found}, below {least}")]
+    Below {
+        /// Which number.
+        what: &'static str,
+        /// As stored.
+        found: i64,
+        /// The least it can be.
+        least: i64,
+    },
     /// Bytes are left where the format ends.
     #[error("{left} bytes are left after the end of {what}")]
     Trailing {

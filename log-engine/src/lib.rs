@@ -36,7 +36,11 @@ pub use producer::{
     CACHED_BATCHES, CachedBatch, CompletedTransaction, Expiry, Marker, OpenTransaction, ProducerEntry,
     ProducerSnapshot, ProducerStates, SnapshotEntry,
 };
-pub use segment::{Frame, Leftover, MAX_BUFFERED_BATCH, Resync, Scan, SegmentFile, SegmentName, Step};
+pub use segment::{
+    AbortedTxn, AbortedTxns, Frame, Index, IndexEntry, Leftover, MAX_BUFFERED_BATCH, MAX_INDEX_BYTES, OffsetEntry,
+    OffsetIndex, OffsetPosition, Resync, Scan, SegmentFile, SegmentName, Step, TimeEntry, TimeIndex, TimestampOffset,
+    TxnIndex, TxnIndexState,
+};
 pub use units::{
     FilePosition, LeaderEpoch, Offset, OffsetDelta, ProducerEpoch, ProducerId, Sequence, Timestamp, TopicPartition,
 };

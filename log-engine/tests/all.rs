@@ -4,6 +4,8 @@
 mod conformance;
 #[path = "all/golden_set.rs"]
 mod golden_set;
+#[path = "all/indexes.rs"]
+mod indexes;
 #[path = "all/layering.rs"]
 mod layering;
 #[path = "all/producers.rs"]

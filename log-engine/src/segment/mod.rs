@@ -2,11 +2,19 @@
 //!
 //! Here the bytes meet the disk for the first time: errors get a file and a position. Knows nothing of other segments.
 
+mod entries;
 mod name;
+mod offset_index;
 mod resync;
 mod scan;
+mod time_index;
+mod txn_index;
 mod window;
 
+pub use entries::{Index, IndexEntry, MAX_INDEX_BYTES};
 pub use name::{Leftover, SegmentFile, SegmentName};
+pub use offset_index::{OffsetEntry, OffsetIndex, OffsetPosition};
 pub use resync::Resync;
 pub use scan::{Frame, MAX_BUFFERED_BATCH, Scan, Step};
+pub use time_index::{TimeEntry, TimeIndex, TimestampOffset};
+pub use txn_index::{AbortedTxn, AbortedTxns, TxnIndex, TxnIndexState};
