@@ -6,7 +6,7 @@ use clap::{Args, CommandFactory, FromArgMatches, Parser};
 
 use crate::commands::Command;
 use crate::error::{CliError, Exit};
-use crate::output::{Color, Format};
+use crate::output::{Color, Format, RowFormat};
 
 /// Looks into Apache Kafka's log directories: no JVM, nothing harmed
 ///
@@ -34,7 +34,7 @@ pub(crate) struct Cli {
 pub(crate) struct Global {
     /// How to write the answer
     #[arg(long, global = true, value_enum, default_value_t, help_heading = "Global options")]
-    pub(crate) format: Format,
+    pub(crate) format: RowFormat,
     /// Short for --format json where the answer is one document, and ndjson where it is a stream
     #[arg(long, global = true, conflicts_with = "format", help_heading = "Global options")]
     pub(crate) json: bool,
@@ -58,12 +58,17 @@ pub(crate) struct Global {
 impl Global {
     /// The format of an answer that is one document.
     pub(crate) fn document(&self) -> Format {
-        if self.json { Format::Json } else { self.format }
+        if self.json { Format::Json } else { self.format.report() }
     }
 
     /// The format of an answer that is a stream of rows.
     pub(crate) fn stream(&self) -> Format {
-        if self.json { Format::Ndjson } else { self.format }
+        if self.json { Format::Ndjson } else { self.format.report() }
+    }
+
+    /// The format of rows that are flat enough for `csv`, or records of which `raw` shows the values.
+    pub(crate) fn rows(&self) -> RowFormat {
+        if self.json { RowFormat::Ndjson } else { self.format }
     }
 
     /// How many threads to use.

@@ -13,8 +13,14 @@ pub(crate) enum Exit {
     No = 1,
     /// The arguments are wrong.
     Usage = 2,
+    /// Done, but something was left out.
+    LeftOut = 3,
     /// Could not do it: the system refused, or this is no Kafka directory.
     Failed = 4,
+    /// Would not do it.
+    Refused = 5,
+    /// Interrupted from the keyboard.
+    Interrupted = 130,
 }
 
 impl From<Exit> for ExitCode {
@@ -32,6 +38,14 @@ pub(crate) enum CliError {
     /// The arguments are wrong in a way that only the command can see.
     #[error("{message}")]
     Usage {
+        /// What is wrong.
+        message: String,
+        /// What would be right.
+        hint: Option<String>,
+    },
+    /// It could be done, but should not be.
+    #[error("{message}")]
+    Refused {
         /// What is wrong.
         message: String,
         /// What would be right.
@@ -55,6 +69,7 @@ impl CliError {
         match self {
             Self::Engine(_) | Self::Output(_) => Exit::Failed,
             Self::Usage { .. } | Self::Arguments(_) => Exit::Usage,
+            Self::Refused { .. } => Exit::Refused,
         }
     }
 
@@ -72,7 +87,7 @@ impl CliError {
         }
         let red = anstyle::AnsiColor::Red.on_default().bold();
         anstream::eprintln!("{red}error:{red:#} {self}");
-        if let Self::Usage { hint: Some(hint), .. } = &self {
+        if let Self::Usage { hint: Some(hint), .. } | Self::Refused { hint: Some(hint), .. } = &self {
             let bold = anstyle::Style::new().bold();
             anstream::eprintln!("{bold}hint:{bold:#}  {hint}");
         }

@@ -5,15 +5,46 @@ use std::io::{self, IsTerminal, Write};
 use serde::Serialize;
 
 /// How a report is written.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Format {
     /// For people.
-    #[default]
     Text,
     /// One JSON document.
     Json,
     /// One JSON object a line.
     Ndjson,
+}
+
+/// How rows are written: as reports are, and two ways more that only rows know.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum RowFormat {
+    /// For people
+    #[default]
+    Text,
+    /// One JSON document
+    Json,
+    /// One JSON object a line
+    Ndjson,
+    /// Comma-separated values with a head line (dump, grep, tail)
+    Csv,
+    /// The bytes of the values and nothing else (dump, grep, tail)
+    Raw,
+}
+
+impl RowFormat {
+    /// The same for a report; text where a report has no such form, which [`crate::commands`] refuses before.
+    pub(crate) const fn report(self) -> Format {
+        match self {
+            Self::Json => Format::Json,
+            Self::Ndjson => Format::Ndjson,
+            Self::Text | Self::Csv | Self::Raw => Format::Text,
+        }
+    }
+
+    /// True for what reports cannot be written as.
+    pub(crate) const fn is_for_records(self) -> bool {
+        matches!(self, Self::Csv | Self::Raw)
+    }
 }
 
 /// When to colour.

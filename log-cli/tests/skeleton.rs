@@ -16,6 +16,7 @@ fn help_and_version_are_fine_and_wrong_arguments_are_2() {
         (&["recover"], 2),
         (&["completions"], 2),
         (&["--colour"], 2),
+        (&["completions", "bash", "--format", "csv"], 2),
     ] {
         let status = log_cli().args(args).stdout(Stdio::null()).stderr(Stdio::null()).status().unwrap();
         assert_eq!(status.code(), Some(code), "{args:?}");

@@ -18,9 +18,16 @@ pub(crate) enum Command {
 }
 
 impl Command {
+    /// True for the commands whose rows are records.
+    const fn prints_records(&self) -> bool {
+        false
+    }
+
     /// Does it.
     pub(crate) fn run(self, global: &Global) -> Result<Exit, CliError> {
-        let _ = global;
+        if global.format.is_for_records() && !self.prints_records() {
+            return Err(CliError::usage("--format csv and raw are for records: dump, grep, tail"));
+        }
         match self {
             Self::Completions(arguments) => completions::run(&arguments),
             Self::Man(arguments) => man::run(&arguments),
