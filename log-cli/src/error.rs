@@ -1,7 +1,6 @@
 //! What can go wrong in a command, the exit code it means, and the hint that goes with it.
 
 use std::io;
-use std::process::ExitCode;
 
 /// The exit codes; scripts rely on them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,12 +20,6 @@ pub(crate) enum Exit {
     Refused = 5,
     /// Interrupted from the keyboard.
     Interrupted = 130,
-}
-
-impl From<Exit> for ExitCode {
-    fn from(exit: Exit) -> Self {
-        Self::from(exit as u8)
-    }
 }
 
 /// Why a command ends early.
@@ -74,14 +67,13 @@ impl CliError {
     }
 
     /// Says it on standard error and gives the exit code.
-    pub(crate) fn report(self) -> ExitCode {
+    pub(crate) fn report(self) -> u8 {
         match self {
             // A reader that has seen enough closes the pipe: nothing went wrong.
-            Self::Output(e) if e.kind() == io::ErrorKind::BrokenPipe => return Exit::Fine.into(),
+            Self::Output(e) if e.kind() == io::ErrorKind::BrokenPipe => return Exit::Fine as u8,
             Self::Arguments(error) => {
-                let code = u8::try_from(error.exit_code()).unwrap_or(Exit::Usage as u8);
                 let _ = error.print();
-                return code.into();
+                return u8::try_from(error.exit_code()).unwrap_or(Exit::Usage as u8);
             }
             _ => {}
         }
@@ -91,6 +83,6 @@ impl CliError {
             let bold = anstyle::Style::new().bold();
             anstream::eprintln!("{bold}hint:{bold:#}  {hint}");
         }
-        self.exit().into()
+        self.exit() as u8
     }
 }

@@ -1,0 +1,19 @@
+//! The command `log-cli` as a function from arguments to an exit code, so that the program, tests and fuzz targets run the same.
+
+#![allow(dead_code)] // until every command has joined
+
+mod cli;
+mod commands;
+mod error;
+mod output;
+
+use std::ffi::OsString;
+
+/// Does what `args` ask for, the program's name first: data to standard output, talk to standard error. Gives the exit code.
+#[must_use]
+pub fn run(args: Vec<OsString>) -> u8 {
+    match cli::run(args) {
+        Ok(exit) => exit as u8,
+        Err(error) => error.report(),
+    }
+}
