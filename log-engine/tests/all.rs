@@ -10,5 +10,7 @@ mod indexes;
 mod layering;
 #[path = "all/producers.rs"]
 mod producers;
+#[path = "all/round_trip.rs"]
+mod round_trip;
 #[path = "all/side_files.rs"]
 mod side_files;

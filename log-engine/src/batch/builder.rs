@@ -55,6 +55,7 @@ pub struct BatchBuilder {
     base_timestamp: Option<Timestamp>,
     max_timestamp: Timestamp,
     last_offset: Option<Offset>,
+    reaches: Option<Offset>,
 }
 
 impl BatchBuilder {
@@ -75,6 +76,7 @@ impl BatchBuilder {
             base_timestamp: None,
             max_timestamp: Timestamp::NONE,
             last_offset: None,
+            reaches: None,
         }
     }
 
@@ -119,6 +121,20 @@ impl BatchBuilder {
     #[must_use]
     pub fn transactional(mut self) -> Self {
         self.attributes = self.attributes.with_transactional(true);
+        self
+    }
+
+    /// The records are the cluster's own: markers and the like.
+    #[must_use]
+    pub fn control(mut self) -> Self {
+        self.attributes = self.attributes.with_control(true);
+        self
+    }
+
+    /// The batch reaches to `offset`, although the records up to there are gone, as a cleaner leaves it.
+    #[must_use]
+    pub fn last_offset(mut self, offset: Offset) -> Self {
+        self.reaches = Some(offset);
         self
     }
 
@@ -185,33 +201,54 @@ impl BatchBuilder {
     ///
     /// # Errors
     /// [`BuildError::Producer`] if a producer id comes without an epoch or sequence, or a transaction without a producer id;
-    /// [`BuildError::TooLarge`]; [`BuildError::Level`]. Nothing was added then.
+    /// [`BuildError::OffsetNotRising`] if it is told to end before its last record; [`BuildError::TooLarge`];
+    /// [`BuildError::Level`]. Nothing was added then.
     pub fn finish(self, out: &mut Vec<u8>) -> Result<(), BuildError> {
+        let Some(last_record) = self.last_offset else {
+            return self.check_producer();
+        };
+        let last_offset = self.reaches.unwrap_or(last_record);
+        if last_offset < last_record {
+            return Err(BuildError::OffsetNotRising { offset: last_offset.get(), previous: last_record.get() });
+        }
+        let is_append_time = self.attributes.timestamp_type() == TimestampType::LogAppendTime;
+        let max_timestamp = if is_append_time { self.append_time } else { self.max_timestamp };
+        self.write(self.attributes.with_codec(self.codec), last_offset, max_timestamp, out)
+    }
+
+    /// Adds the 61 bytes that a cleaner leaves of a batch whose records are all gone: its head, reaching to the offset that
+    /// [`Self::last_offset`] said, with the largest timestamp that it had.
+    ///
+    /// # Errors
+    /// As [`Self::finish`].
+    ///
+    /// Kafka: `DefaultRecordBatch.writeEmptyHeader`.
+    pub fn finish_emptied(self, max_timestamp: Timestamp, out: &mut Vec<u8>) -> Result<(), BuildError> {
+        let emptied = Self { records: Vec::new(), count: 0, base_timestamp: None, codec: Codec::None, ..self };
+        let last_offset = emptied.reaches.or(emptied.last_offset).unwrap_or(emptied.base_offset);
+        let attributes = emptied.attributes.with_codec(Codec::None).with_delete_horizon(false);
+        emptied.write(attributes, last_offset, max_timestamp, out)
+    }
+
+    fn check_producer(&self) -> Result<(), BuildError> {
         let (id, epoch, sequence) = self.producer;
         match (id.get(), epoch.get(), sequence.get()) {
-            (-1, ..) if self.attributes.is_transactional() => return Err(BuildError::Producer("to be there")),
-            (-1, ..) => {}
-            (_, -1, _) => return Err(BuildError::Producer("an epoch")),
-            (_, _, ..0) if !self.attributes.is_control() => return Err(BuildError::Producer("a sequence")),
-            _ => {}
+            (-1, ..) if self.attributes.is_transactional() => Err(BuildError::Producer("to be there")),
+            (-1, ..) => Ok(()),
+            (_, -1, _) => Err(BuildError::Producer("an epoch")),
+            (_, _, ..0) if !self.attributes.is_control() => Err(BuildError::Producer("a sequence")),
+            _ => Ok(()),
         }
-        let Some(last_offset) = self.last_offset else {
-            return Ok(());
-        };
-        let last_delta = last_offset.delta_from(self.base_offset).ok_or(BuildError::TooLarge)?;
-        let is_append_time = self.attributes.timestamp_type() == TimestampType::LogAppendTime;
-        let mut header = BatchHeader::new(&HeaderFields {
-            base_offset: self.base_offset,
-            leader_epoch: self.leader_epoch,
-            attributes: self.attributes.with_codec(self.codec),
-            last_offset_delta: last_delta.get(),
-            base_timestamp: self.base_timestamp.unwrap_or(Timestamp::NONE),
-            max_timestamp: if is_append_time { self.append_time } else { self.max_timestamp },
-            producer_id: id,
-            producer_epoch: epoch,
-            base_sequence: sequence,
-            records_count: self.count,
-        });
+    }
+
+    fn write(
+        &self,
+        attributes: Attributes,
+        last_offset: Offset,
+        max_timestamp: Timestamp,
+        out: &mut Vec<u8>,
+    ) -> Result<(), BuildError> {
+        self.check_producer()?;
         let mut compressed = Vec::new();
         let body = if self.codec == Codec::None {
             &self.records
@@ -220,6 +257,18 @@ impl BatchBuilder {
                 .map_err(|refused| BuildError::Level(refused.to_string()))?;
             &compressed
         };
+        let mut header = BatchHeader::new(&HeaderFields {
+            base_offset: self.base_offset,
+            leader_epoch: self.leader_epoch,
+            attributes,
+            last_offset_delta: last_offset.delta_from(self.base_offset).ok_or(BuildError::TooLarge)?.get(),
+            base_timestamp: self.base_timestamp.unwrap_or(Timestamp::NONE),
+            max_timestamp,
+            producer_id: self.producer.0,
+            producer_epoch: self.producer.1,
+            base_sequence: self.producer.2,
+            records_count: self.count,
+        });
         let length = body.len().saturating_add(HEADER_LEN - super::LOG_OVERHEAD);
         header.set_length(i32::try_from(length).map_err(|_| BuildError::TooLarge)?);
         let start = out.len();
@@ -244,9 +293,11 @@ impl BatchBuilder {
         commit: bool,
         coordinator_epoch: i32,
     ) -> Result<Vec<u8>, BuildError> {
-        let mut builder = Self::new(base_offset).leader_epoch(leader_epoch).transactional();
-        builder.attributes = builder.attributes.with_control(true);
-        builder.producer = (producer.0, producer.1, Sequence::new(-1));
+        let mut builder = Self::new(base_offset)
+            .leader_epoch(leader_epoch)
+            .producer(producer.0, producer.1, Sequence::new(-1))
+            .transactional()
+            .control();
         let (key, value) = end_transaction(commit, coordinator_epoch);
         builder.push(timestamp, Some(&key), Some(&value), &[])?;
         let mut out = Vec::new();

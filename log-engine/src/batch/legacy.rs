@@ -92,6 +92,7 @@ impl<'a> Message<'a> {
         Record {
             offset,
             timestamp,
+            own_timestamp: self.header.timestamp,
             sequence: None,
             key: self.key,
             value: self.value,

@@ -27,6 +27,8 @@ pub struct Record<'a> {
     pub offset: Offset,
     /// Its own time, or the batch's append time; -1 if it has none.
     pub timestamp: Timestamp,
+    /// The time that stands in the record itself, also where the append time of its batch hides it.
+    pub own_timestamp: Timestamp,
     /// Its producer's count, where its batch has one.
     pub sequence: Option<Sequence>,
     /// The key; `None` is Kafka's null.
@@ -155,9 +157,11 @@ fn decode_body<'a>(body: &'a [u8], base: &Base) -> Result<Record<'a>, Malformed>
     if reader.left() > 0 {
         return Err(Malformed::new(reader.at(), Rule::Trailing { what: "a record", left: reader.left() as u64 }));
     }
+    let own_timestamp = Timestamp::new(base.timestamp.wrapping_add(timestamp_delta));
     Ok(Record {
         offset: Offset::new(base.offset.wrapping_add(i64::from(offset_delta))),
-        timestamp: base.append_time.unwrap_or(Timestamp::new(base.timestamp.wrapping_add(timestamp_delta))),
+        timestamp: base.append_time.unwrap_or(own_timestamp),
+        own_timestamp,
         sequence: base.sequence.map(|sequence| sequence.plus(offset_delta)),
         key,
         value,

@@ -88,6 +88,14 @@ fn a_batch_emptied_by_compaction_keeps_its_head_and_has_no_records() {
     assert_eq!((batch.base_offset().get(), batch.last_offset().get(), batch.record_count()), (10, 14, Some(0)));
     assert_eq!(batch.producer().unwrap().last_sequence, Some(Sequence::new(24)));
     assert_eq!(rows(&batch).unwrap(), []);
+    let mut out = Vec::new();
+    BatchBuilder::new(Offset::new(10))
+        .leader_epoch(LeaderEpoch::new(2))
+        .producer(ProducerId::new(4000), ProducerEpoch::new(3), Sequence::new(20))
+        .last_offset(Offset::new(14))
+        .finish_emptied(batch.max_timestamp(), &mut out)
+        .unwrap();
+    assert_eq!(out, a4);
 }
 
 #[test]
