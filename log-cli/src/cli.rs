@@ -1,12 +1,16 @@
 //! The arguments that all commands share, and the way from arguments to a command.
 
 use std::ffi::OsString;
+use std::sync::Arc;
 
 use clap::{Args, CommandFactory, FromArgMatches, Parser};
+
+use log_engine::{Fs, OsFs};
 
 use crate::commands::Command;
 use crate::error::{CliError, Exit};
 use crate::output::{Color, Format, RowFormat};
+use crate::throttle::{Rate, ThrottledFs};
 
 /// Looks into Apache Kafka's log directories: no JVM, nothing harmed
 ///
@@ -50,6 +54,9 @@ pub(crate) struct Global {
     /// Threads [default: one a core]
     #[arg(short, long, global = true, value_name = "N", help_heading = "Global options")]
     pub(crate) jobs: Option<std::num::NonZeroUsize>,
+    /// Read no faster than this, such as 200MiB/s, so that a live broker keeps its disk
+    #[arg(long, global = true, value_name = "RATE", help_heading = "Global options")]
+    rate_limit: Option<Rate>,
     /// Print the JSON Schema of the answer and do nothing else
     #[arg(long, global = true, help_heading = "Global options")]
     pub(crate) schema: bool,
@@ -69,6 +76,14 @@ impl Global {
     /// The format of rows that are flat enough for `csv`, or records of which `raw` shows the values.
     pub(crate) fn rows(&self) -> RowFormat {
         if self.json { RowFormat::Ndjson } else { self.format }
+    }
+
+    /// The door to the disk: the operating system's, at the rate that was asked for.
+    pub(crate) fn fs(&self) -> Arc<dyn Fs> {
+        match self.rate_limit {
+            Some(rate) => Arc::new(ThrottledFs::new(rate)),
+            None => Arc::new(OsFs),
+        }
     }
 
     /// How many threads to use.

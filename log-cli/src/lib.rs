@@ -6,6 +6,8 @@ mod cli;
 mod commands;
 mod error;
 mod output;
+mod progress;
+mod throttle;
 
 use std::ffi::OsString;
 
