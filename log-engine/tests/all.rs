@@ -14,3 +14,5 @@ mod producers;
 mod round_trip;
 #[path = "all/side_files.rs"]
 mod side_files;
+#[path = "all/tidy.rs"]
+mod tidy;
