@@ -278,8 +278,8 @@ impl LogDirectory {
         self.file(root_files::CLEAN_SHUTDOWN).is_some()
     }
 
-    /// True if there is anything that only a log directory has.
-    fn looks_like_one(&self) -> bool {
+    /// True if a file is there that only the root of a log directory has.
+    fn has_root_file(&self) -> bool {
         const KNOWN: [&str; 6] = [
             root_files::META_PROPERTIES,
             root_files::CLEAN_SHUTDOWN,
@@ -288,7 +288,7 @@ impl LogDirectory {
             OffsetCheckpoint::HIGH_WATERMARK,
             OffsetCheckpoint::CLEANER,
         ];
-        !self.partitions.is_empty() || KNOWN.iter().any(|name| self.file(name).is_some())
+        KNOWN.iter().any(|name| self.file(name).is_some())
     }
 }
 
@@ -302,16 +302,18 @@ pub(crate) enum Folder {
 }
 
 impl Folder {
-    /// Reads the names in `path` once and decides. Segment files and their like make a partition, a partition's name makes
-    /// one of an empty folder; anything of a log directory makes one of the rest.
+    /// Reads the names in `path` once and decides. A file of the root makes a log directory, whatever was dropped there besides;
+    /// then segment files and their like make a partition, then a partition's name makes one of an empty folder, and folders of
+    /// partitions make a log directory.
     pub(crate) fn of(fs: &dyn Fs, path: &Path) -> Result<Self> {
         let entries = fs.list(path)?;
         let partition = PartitionDirectory::of(path, entries.clone());
-        if partition.looks_like_one() {
-            return Ok(Self::Partition(partition));
-        }
         let dir = LogDirectory::of(path, entries);
-        Ok(if dir.looks_like_one() {
+        Ok(if dir.has_root_file() {
+            Self::LogDirectory(dir)
+        } else if partition.looks_like_one() {
+            Self::Partition(partition)
+        } else if !dir.partitions.is_empty() {
             Self::LogDirectory(dir)
         } else if partition.name.is_some() {
             Self::Partition(partition)
@@ -388,7 +390,7 @@ mod tests {
         let log = "00000000000000000000.log";
         let partition = make("data/orders-0", &[log, "00000000000000000000.index.deleted", "7.log", "notes.txt"]);
         make("data/lost+found", &[]);
-        make("data", &["meta.properties"]);
+        make("data", &["meta.properties", log]);
         let renamed = make("backup", &[log]);
         let empty = make("empty-0", &[]);
         let other = make("other", &["x"]);
