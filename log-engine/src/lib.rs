@@ -30,7 +30,11 @@ pub use compress::Codec;
 pub use epoch::{EpochEnd, LeaderEpochs};
 pub use error::{Corrupt, Error, Malformed, Result, Rule};
 pub use fs::{Entry, File, Fs, Kind, LockHolder, MAX_DIRECTORY_ENTRIES, MemoryFile, OsFs, Source, Stat, StreamFile};
-pub use inspect::Target;
+pub use inspect::{
+    BatchGlimpse, Checkpoints, DirectorySummary, FileContent, FileSummary, FirstBatch, MAX_SNAPSHOT_BYTES, NextScan,
+    PartitionSummary, RECOVERY_BYTES_PER_SECOND, Recovery, RecoveryPoint, RootFiles, SmallFile, Tail, Target,
+    recovery_millis,
+};
 pub use log::{DirectoryState, LogDirectory, PartitionDirectory, PartitionName, SegmentFiles, root_files};
 pub use producer::{
     CACHED_BATCHES, CachedBatch, CompletedTransaction, Expiry, Marker, OpenTransaction, ProducerEntry,

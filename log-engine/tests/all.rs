@@ -6,6 +6,8 @@ mod conformance;
 mod golden_set;
 #[path = "all/indexes.rs"]
 mod indexes;
+#[path = "all/inspect.rs"]
+mod inspect;
 #[path = "all/layering.rs"]
 mod layering;
 #[path = "all/producers.rs"]

@@ -2,6 +2,14 @@
 //!
 //! Reads only, takes no lock, creates nothing, maps nothing; shows as much as can be decoded and throws nothing away.
 
+mod parallel;
+mod small_file;
+mod summary;
 mod target;
 
+pub use small_file::SmallFile;
+pub use summary::{
+    BatchGlimpse, Checkpoints, DirectorySummary, FileContent, FileSummary, FirstBatch, MAX_SNAPSHOT_BYTES, NextScan,
+    PartitionSummary, RECOVERY_BYTES_PER_SECOND, Recovery, RecoveryPoint, RootFiles, Tail, recovery_millis,
+};
 pub use target::Target;
