@@ -3,9 +3,11 @@
 
 use std::fs;
 use std::io;
+use std::num::NonZeroU64;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use rustix::fs::{Advice, SeekFrom};
 
@@ -32,7 +34,7 @@ impl Fs for OsFs {
         };
         let metadata = file.metadata().map_err(|e| Error::io("stat", path, e))?;
         match kind(&metadata.file_type()) {
-            Kind::File => Ok(Arc::new(OsFile(file))),
+            Kind::File => Ok(Arc::new(OsFile::new(file))),
             other => Err(not_regular(path, other)),
         }
     }
@@ -93,17 +95,55 @@ fn whole_file_lock() -> nix::libc::flock {
     }
 }
 
+/// Files below this size are left to the page cache.
+const SMALL: u64 = 4 << 20;
+/// Bytes read between two hints to the page cache.
+const STEP: u64 = 8 << 20;
+/// Places of a file that are probed to learn whether it is in the page cache.
+const PROBES: u64 = 16;
+
+/// An open file, and what it does to the page cache: what was there before stays, what this reading brought goes again.
 #[derive(Debug)]
-struct OsFile(fs::File);
+struct OsFile {
+    file: fs::File,
+    /// Whether pages are dropped once they are read; decided before the first byte is.
+    drops: OnceLock<bool>,
+    /// Up to where they have been dropped.
+    dropped: AtomicU64,
+}
+
+impl OsFile {
+    fn new(file: fs::File) -> Self {
+        Self { file, drops: OnceLock::new(), dropped: AtomicU64::new(0) }
+    }
+
+    /// A file of which most is cached is somebody's working set (a broker's, or of who looks twice): it stays. Asking brings
+    /// nothing in, as a read that must not wait does not start one.
+    fn is_cold(&self) -> bool {
+        let Ok(len) = self.size() else { return false };
+        if len < SMALL {
+            return false;
+        }
+        let cold = (0..PROBES).filter(|probe| {
+            let mut byte = [0];
+            let place = len / PROBES * probe;
+            let flags = rustix::io::ReadWriteFlags::NOWAIT;
+            let read = rustix::io::preadv2(&self.file, &mut [io::IoSliceMut::new(&mut byte)], place, flags);
+            matches!(read, Err(rustix::io::Errno::AGAIN))
+        });
+        cold.count() as u64 > PROBES / 2
+    }
+}
 
 impl File for OsFile {
     fn size(&self) -> io::Result<u64> {
-        Ok(self.0.metadata()?.len())
+        Ok(self.file.metadata()?.len())
     }
 
     fn read_at(&self, into: &mut [u8], position: u64) -> io::Result<usize> {
+        self.drops.get_or_init(|| self.is_cold());
         loop {
-            match self.0.read_at(into, position) {
+            match self.file.read_at(into, position) {
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
                 other => return other,
             }
@@ -111,7 +151,7 @@ impl File for OsFile {
     }
 
     fn next_data(&self, position: u64) -> io::Result<Option<u64>> {
-        match rustix::fs::seek(&self.0, SeekFrom::Data(position)) {
+        match rustix::fs::seek(&self.file, SeekFrom::Data(position)) {
             Ok(data) => Ok(Some(data)),
             Err(rustix::io::Errno::NXIO) => Ok(None),
             // A file system that knows no holes has data everywhere.
@@ -123,8 +163,21 @@ impl File for OsFile {
     }
 
     fn done_until(&self, position: u64) {
-        if let Some(len) = std::num::NonZeroU64::new(position) {
-            let _ = rustix::fs::fadvise(&self.0, 0, Some(len), Advice::DontNeed);
+        let from = self.dropped.load(Ordering::Relaxed);
+        let far_enough = position.checked_sub(from).filter(|bytes| *bytes >= STEP).and_then(NonZeroU64::new);
+        if let Some(bytes) = far_enough
+            && self.drops.get() == Some(&true)
+        {
+            self.dropped.store(position, Ordering::Relaxed);
+            let _ = rustix::fs::fadvise(&self.file, from, Some(bytes), Advice::DontNeed);
+        }
+    }
+}
+
+impl Drop for OsFile {
+    fn drop(&mut self) {
+        if self.drops.get() == Some(&true) {
+            let _ = rustix::fs::fadvise(&self.file, self.dropped.load(Ordering::Relaxed), None, Advice::DontNeed);
         }
     }
 }
@@ -195,6 +248,33 @@ mod tests {
         file.as_file().write_at(b"x", 1 << 40).unwrap();
         let found = opened.next_data(0).unwrap().unwrap();
         assert!(found == 0 || (found <= 1 << 40 && found > (1 << 40) - (1 << 20)), "{found}");
+    }
+
+    #[test]
+    fn a_file_in_the_page_cache_stays_there_and_one_that_is_not_goes_again() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let len = 2 * STEP;
+        io::Write::write_all(&mut file.as_file(), &vec![7; usize::try_from(len).unwrap()]).unwrap();
+        file.as_file().sync_all().unwrap();
+        let mut into = vec![0; 1 << 20];
+        let read_all = |into: &mut [u8]| {
+            let opened = OsFile::new(fs::File::open(file.path()).unwrap());
+            for at in (0..len).step_by(into.len()) {
+                opened.read_at(into, at).unwrap();
+                opened.done_until(at + into.len() as u64);
+            }
+        };
+        let is_cold = || OsFile::new(fs::File::open(file.path()).unwrap()).is_cold();
+        assert!(!is_cold(), "it was just written");
+        read_all(&mut into);
+        assert!(!is_cold(), "it was there before");
+        rustix::fs::fadvise(file.as_file(), 0, None, Advice::DontNeed).unwrap();
+        if is_cold() {
+            read_all(&mut into);
+            assert!(is_cold(), "this reading brought it in");
+        } else {
+            println!("this file system keeps its pages: half of the test is left out");
+        }
     }
 
     #[test]
