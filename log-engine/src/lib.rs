@@ -41,9 +41,10 @@ pub use producer::{
     ProducerSnapshot, ProducerStates, SnapshotEntry,
 };
 pub use segment::{
-    AbortedTxn, AbortedTxns, Frame, Index, IndexEntry, Leftover, MAX_BUFFERED_BATCH, MAX_INDEX_BYTES, OffsetEntry,
-    OffsetIndex, OffsetPosition, Resync, Scan, SegmentFile, SegmentName, Step, TimeEntry, TimeIndex, TimestampOffset,
-    TxnIndex, TxnIndexState,
+    AbortedTxn, AbortedTxns, DEFAULT_INDEX_INTERVAL, Frame, Index, IndexEntry, IndexFault, Indexer, Indexes, Leftover,
+    MAX_BUFFERED_BATCH, MAX_INDEX_BYTES, OffsetEntry, OffsetIndex, OffsetIndexBuilder, OffsetPosition, RebuildEnd,
+    Rebuilt, Resync, Scan, SegmentFile, SegmentName, Step, TimeEntry, TimeIndex, TimeIndexBuilder, TimestampOffset,
+    TxnIndex, TxnIndexBuilder, TxnIndexState, rebuild,
 };
 pub use units::{
     FilePosition, LeaderEpoch, Offset, OffsetDelta, ProducerEpoch, ProducerId, Sequence, Timestamp, TopicPartition,

@@ -12,7 +12,7 @@ use zerocopy::big_endian::I32;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
 use super::entries::{Index, IndexEntry};
-use crate::error::{Error, Result, Rule};
+use crate::error::{Result, Rule};
 use crate::units::{FilePosition, Offset, OffsetDelta};
 
 /// The `.index` file of one segment.
@@ -83,9 +83,14 @@ impl OffsetIndex {
     /// Kafka: `OffsetIndex.lookup`.
     #[must_use]
     pub fn lookup(&self, target: Offset) -> OffsetPosition {
-        let slot = self.lower_bound(target.get(), |entry| entry.offset(self.base()).get());
         let start = OffsetPosition { offset: self.base(), position: 0 };
-        slot.and_then(|slot| self.get(slot)).map_or(start, |entry| entry.resolved(self.base()))
+        self.lookup_slot(target).map_or(start, |(_, entry)| entry.resolved(self.base()))
+    }
+
+    /// The slot that [`Self::lookup`] answers from, and its entry.
+    pub(super) fn lookup_slot(&self, target: Offset) -> Option<(usize, OffsetEntry)> {
+        let slot = self.lower_bound(target.get(), |entry| entry.offset(self.base()).get())?;
+        Some((slot, self.get(slot)?))
     }
 
     /// An entry whose position lies `bytes` or more behind `start`, so that no offset that was read from there reaches it; `None` if
@@ -112,7 +117,7 @@ impl OffsetIndex {
     /// Kafka: `OffsetIndex.sanityCheck`.
     ///
     /// # Errors
-    /// [`Error::Corrupt`] if the last offset is below the base ([`Rule::Below`]) or the size no multiple of an entry
+    /// [`crate::Error::Corrupt`] if the last offset is below the base ([`Rule::Below`]) or the size no multiple of an entry
     /// ([`Rule::Trailing`]).
     pub fn check(&self) -> Result<()> {
         self.check_last_offset(self.last_offset(), 0)?;

@@ -6,11 +6,11 @@
 //! [`MAX_BUFFERED_BATCH`]; a longer one passes through in pieces, and its checksum is all that is known of its body.
 
 use super::window::Window;
-use crate::batch::{Batch, BatchHeader, FRAMING_LEN, Framing, HEADER_LEN, LOG_OVERHEAD, Stop, framing};
+use crate::batch::{Batch, BatchHeader, FRAMING_LEN, Framing, HEADER_LEN, LOG_OVERHEAD, LegacyHeader, Stop, framing};
 use crate::encoding::{Crc32, crc32c_append};
 use crate::error::{Malformed, Result, Rule};
 use crate::fs::Source;
-use crate::units::{FilePosition, Offset};
+use crate::units::{FilePosition, Offset, Timestamp};
 
 /// Batches of up to this size are held in memory; larger ones are only framed and checksummed.
 pub const MAX_BUFFERED_BATCH: usize = 64 << 20;
@@ -93,6 +93,33 @@ impl<'a> Frame<'a> {
     #[inline]
     pub fn header(&self) -> Option<&'a BatchHeader> {
         if self.magic() >= 2 { BatchHeader::at_start_of(self.head) } else { None }
+    }
+
+    /// The last offset, by the head alone and whatever the size field says.
+    ///
+    /// # Errors
+    /// [`Rule::Short`] if the file ends inside the head; Kafka's reader throws there.
+    #[inline]
+    pub fn last_offset(&self) -> Result<Offset, Malformed> {
+        if self.magic() >= 2 { Ok(self.whole_header()?.last_offset()) } else { Ok(self.offset) }
+    }
+
+    /// The largest timestamp, by the head alone and whatever the size field says; -1 where there is none.
+    ///
+    /// # Errors
+    /// As [`Self::last_offset`].
+    #[inline]
+    pub fn max_timestamp(&self) -> Result<Timestamp, Malformed> {
+        if self.magic() >= 2 {
+            return Ok(self.whole_header()?.max_timestamp());
+        }
+        // A frame has at least the 26 bytes of a message's head.
+        Ok(LegacyHeader::at_start_of(self.head).map_or(Timestamp::NONE, |header| header.timestamp))
+    }
+
+    fn whole_header(&self) -> Result<&'a BatchHeader, Malformed> {
+        let short = || Malformed::new(0, Rule::Short { needed: HEADER_LEN as u64, present: self.head.len() as u64 });
+        self.header().ok_or_else(short)
     }
 
     /// All bytes of the batch; `None` above [`MAX_BUFFERED_BATCH`].
@@ -263,7 +290,6 @@ mod tests {
     use super::*;
     use crate::batch::BatchBuilder;
     use crate::fs::{MemoryFile, StreamFile};
-    use crate::units::Timestamp;
 
     /// Batches of the given value sizes, from offset 0.
     fn log(sizes: &[usize]) -> Vec<u8> {
