@@ -4,6 +4,7 @@
 
 mod entries;
 mod index_builder;
+mod lookup;
 mod name;
 mod offset_index;
 mod rebuild;
@@ -15,6 +16,7 @@ mod window;
 
 pub use entries::{Index, IndexEntry, MAX_INDEX_BYTES};
 pub use index_builder::{IndexFault, OffsetIndexBuilder, TimeIndexBuilder, TxnIndexBuilder};
+pub use lookup::{BatchPosition, TimedRecord, find_by_timestamp, next_offset, translate};
 pub use name::{Leftover, SegmentFile, SegmentName};
 pub use offset_index::{OffsetEntry, OffsetIndex, OffsetPosition};
 pub use rebuild::{DEFAULT_INDEX_INTERVAL, Indexer, Indexes, RebuildEnd, Rebuilt, rebuild};

@@ -1,0 +1,156 @@
+//! Finding an offset or a time in one segment as a broker does: from its indexes to a place in its `.log`, then on batch by batch.
+//!
+//! No checksum is looked at. An index that points past the end or between two batches leads to an answer all the same, the one
+//! that a broker would give.
+
+use super::offset_index::OffsetIndex;
+use super::scan::{Frame, Scan, Step};
+use super::time_index::TimeIndex;
+use crate::batch::{FRAMING_LEN, MIN_SIZE, Scratch, Stop};
+use crate::error::{Error, Malformed, Result, Rule};
+use crate::fs::Source;
+use crate::units::{FilePosition, LeaderEpoch, Offset, Timestamp};
+
+/// Where a batch is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BatchPosition {
+    /// Its last offset.
+    pub last_offset: Offset,
+    /// Its first byte.
+    pub position: FilePosition,
+    /// All its bytes.
+    pub len: u64,
+}
+
+/// A record that was found by its time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TimedRecord {
+    /// Its timestamp.
+    pub timestamp: Timestamp,
+    /// Its offset.
+    pub offset: Offset,
+    /// The leader epoch of its batch, where that names one.
+    pub leader_epoch: Option<LeaderEpoch>,
+}
+
+/// The first batch from where the index points whose last offset is not below `offset`; `None` if the walk ends before, or stops at
+/// what is no batch but could be the beginning of one.
+///
+/// Kafka: `LogSegment.translateOffset`.
+///
+/// # Errors
+/// [`Error::Corrupt`] where a broker throws: [`Rule::SizeTooSmall`] for a size that no batch can have, [`Rule::Short`] for a head
+/// that the file cuts off, [`Rule::Negative`] for a negative position in the index. [`Error::Io`] where reading fails.
+pub fn translate(log: &Source, index: &OffsetIndex, offset: Offset) -> Result<Option<BatchPosition>> {
+    let Some(mut scan) = walk_from_entry(log, index, offset)? else {
+        return Ok(None);
+    };
+    find(&mut scan, offset)
+}
+
+/// The offset behind the segment's last batch, as a broker finds it when it opens a log: it trusts the last slot of the index. The
+/// segment's base if nothing is found from there.
+///
+/// Kafka: `LogSegment.readNextOffset`.
+///
+/// # Errors
+/// As [`translate`]; a broker that opens the log ends then.
+pub fn next_offset(log: &Source, index: &OffsetIndex) -> Result<Offset> {
+    let Some(mut scan) = walk_from_entry(log, index, index.last_offset())? else {
+        return Ok(index.base());
+    };
+    let Some(found) = find(&mut scan, index.last_offset())? else {
+        return Ok(index.base());
+    };
+    let mut last = found.last_offset;
+    walk(&mut scan, |frame| {
+        last = frame.last_offset()?;
+        Ok(None::<()>)
+    })?;
+    Ok(last.next())
+}
+
+/// The first record at or behind `from` whose timestamp is not below `timestamp`, looked for from where the indexes point; `None` if
+/// the walk ends before. `scratch` is room for compressed batches.
+///
+/// Kafka: `LogSegment.findOffsetByTimestamp`.
+///
+/// # Errors
+/// As [`translate`], and where the records of a batch that may hold the answer do not decode.
+pub fn find_by_timestamp(
+    log: &Source,
+    offsets: &OffsetIndex,
+    times: &TimeIndex,
+    timestamp: Timestamp,
+    from: Offset,
+    scratch: &mut Scratch,
+) -> Result<Option<TimedRecord>> {
+    let start = times.lookup(timestamp).offset.max(from);
+    let Some(mut scan) = walk_from_entry(log, offsets, start)? else {
+        return Ok(None);
+    };
+    walk(&mut scan, |frame| find_in_batch(frame, timestamp, from, scratch))
+}
+
+fn find_in_batch(
+    frame: &Frame<'_>,
+    timestamp: Timestamp,
+    from: Offset,
+    scratch: &mut Scratch,
+) -> Result<Option<TimedRecord>, Malformed> {
+    if frame.max_timestamp()? < timestamp {
+        return Ok(None);
+    }
+    let batch = frame.batch()?;
+    for record in batch.records(scratch)? {
+        let record = record?;
+        if record.timestamp >= timestamp && record.offset >= from {
+            let leader_epoch = batch.leader_epoch();
+            return Ok(Some(TimedRecord { timestamp: record.timestamp, offset: record.offset, leader_epoch }));
+        }
+    }
+    Ok(None)
+}
+
+/// A walk from where the index points for `offset`; `None` if that is no place in the file where a batch could begin.
+fn walk_from_entry(log: &Source, index: &OffsetIndex, offset: Offset) -> Result<Option<Scan>> {
+    let Some((slot, entry)) = index.lookup_slot(offset) else {
+        return Ok(Some(Scan::new(log.clone())));
+    };
+    match entry.file_position() {
+        Some(position) => Ok(Some(Scan::starting_at(log.clone(), position))),
+        // Kafka asks first whether a batch's frame fits behind the position, and a file can be too short even for a negative one.
+        None if i64::from(entry.position) >= i64::try_from(log.len()).unwrap_or(i64::MAX).saturating_sub(17) => {
+            Ok(None)
+        }
+        None => Err(index.corrupt(slot, 4, Rule::Negative { field: "position", value: entry.position.into() })),
+    }
+}
+
+fn find(scan: &mut Scan, offset: Offset) -> Result<Option<BatchPosition>> {
+    walk(scan, |frame| {
+        let last_offset = frame.last_offset()?;
+        let found = BatchPosition { last_offset, position: frame.position(), len: frame.len() };
+        Ok((last_offset >= offset).then_some(found))
+    })
+}
+
+/// Goes on to the first batch of which `each` makes something; `None` at an end that a broker takes for one.
+fn walk<T>(scan: &mut Scan, mut each: impl FnMut(&Frame<'_>) -> Result<Option<T>, Malformed>) -> Result<Option<T>> {
+    loop {
+        let (position, made) = match scan.next()? {
+            Step::Batch(frame) => (frame.position(), each(&frame)),
+            Step::Stop(Stop::Size { size }) => {
+                let rule = Rule::SizeTooSmall { size, minimum: MIN_SIZE };
+                return Err(Error::corrupt(scan.source().path(), scan.position(), rule));
+            }
+            Step::Stop(_) => return Ok(None),
+        };
+        if let Some(made) = made.map_err(|malformed| malformed.in_file(scan.source().path(), position))? {
+            return Ok(Some(made));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

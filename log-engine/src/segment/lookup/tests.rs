@@ -1,0 +1,208 @@
+//! Finding offsets and times, and the indexes that lead there, in logs made here.
+
+use std::sync::Arc;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::batch::BatchBuilder;
+use crate::fs::MemoryFile;
+use crate::segment::{IndexEntry, Indexer, OffsetEntry, TimeEntry};
+use crate::units::OffsetDelta;
+
+const T: i64 = 1_700_000_000_000;
+const BASE: Offset = Offset::new(1000);
+
+/// A batch of records without keys and with values of ten bytes.
+fn batch(base: i64, timestamps: &[i64]) -> Vec<u8> {
+    let mut builder = BatchBuilder::new(Offset::new(base)).leader_epoch(LeaderEpoch::new(3));
+    for timestamp in timestamps {
+        builder.push(Timestamp::new(*timestamp), None, Some(&[7; 10]), &[]).unwrap();
+    }
+    let mut out = Vec::new();
+    builder.finish(&mut out).unwrap();
+    out
+}
+
+/// Eight batches of 95 bytes, offsets 1000 to 1015; the last one is earlier than the one before it.
+fn log() -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for i in 0..6 {
+        bytes.extend(batch(1000 + 2 * i, &[T + 10 * i, T + 10 * i + 1]));
+    }
+    bytes.extend(batch(1012, &[T + 500, T + 501]));
+    bytes.extend(batch(1014, &[T + 400, T + 401]));
+    bytes
+}
+
+fn source(bytes: &[u8]) -> Source {
+    Source::new("x.log", Arc::new(MemoryFile::new(bytes))).unwrap()
+}
+
+fn offsets(entries: &[(i32, i32)]) -> OffsetIndex {
+    let mut bytes = Vec::new();
+    for (delta, position) in entries {
+        OffsetEntry { delta: OffsetDelta::new(*delta), position: *position }.encode(&mut bytes);
+    }
+    OffsetIndex::new("x.index", BASE, bytes)
+}
+
+fn times(entries: &[(i64, i32)]) -> TimeIndex {
+    let mut bytes = Vec::new();
+    for (timestamp, delta) in entries {
+        TimeEntry { timestamp: Timestamp::new(*timestamp), delta: OffsetDelta::new(*delta) }.encode(&mut bytes);
+    }
+    TimeIndex::new("x.timeindex", BASE, bytes)
+}
+
+/// Both kinds of entries that real classes made for this log: one an append of two batches, one a batch.
+fn indexes() -> [OffsetIndex; 2] {
+    [offsets(&[(5, 190), (9, 380), (15, 570)]), offsets(&[(5, 190), (9, 380), (13, 570)])]
+}
+
+fn time_index() -> TimeIndex {
+    times(&[(T + 21, 5), (T + 41, 9), (T + 501, 13)])
+}
+
+#[test]
+fn an_offset_is_found_in_the_batch_that_holds_it() {
+    let (log, zeros) = (source(&log()), OffsetIndex::new("x.index", BASE, vec![0; 80]));
+    for index in indexes().into_iter().chain([offsets(&[]), zeros]) {
+        for offset in 1000..1016 {
+            let nth = (offset - 1000) / 2;
+            let found = translate(&log, &index, Offset::new(offset)).unwrap().unwrap();
+            assert_eq!(found.position, FilePosition::new(95 * u64::try_from(nth).unwrap()), "{offset}");
+            assert_eq!((found.last_offset.get(), found.len), (1001 + 2 * nth, 95));
+        }
+        assert_eq!(translate(&log, &index, Offset::new(1016)).unwrap(), None);
+        assert_eq!(translate(&log, &index, Offset::new(0)).unwrap().unwrap().position, FilePosition::START);
+        assert_eq!(next_offset(&log, &index).unwrap(), Offset::new(1016));
+    }
+}
+
+#[test]
+fn a_time_is_found_at_the_first_record_that_reaches_it() {
+    let log = source(&log());
+    let find = |index: &OffsetIndex, time, from| {
+        let (time, from) = (Timestamp::new(time), Offset::new(from));
+        let found = find_by_timestamp(&log, index, &time_index(), time, from, &mut Scratch::default()).unwrap();
+        found.map(|record| {
+            assert_eq!(record.leader_epoch, Some(LeaderEpoch::new(3)));
+            (record.timestamp.get(), record.offset.get())
+        })
+    };
+    for index in &indexes() {
+        assert_eq!(find(index, T + 400, 0), Some((T + 500, 1012)));
+        assert_eq!(find(index, T + 501, 0), Some((T + 501, 1013)));
+        assert_eq!(find(index, T + 502, 0), None);
+        assert_eq!(find(index, T - 1, 0), Some((T, 1000)));
+        assert_eq!(find(index, T + 11, 0), Some((T + 11, 1003)));
+        assert_eq!(find(index, T, 1005), Some((T + 21, 1005)));
+        assert_eq!(find(index, T + 400, 1014), Some((T + 400, 1014)));
+        assert_eq!(find(index, T, 1016), None);
+    }
+}
+
+/// What a broker makes of the last slot behind a clean marker.
+#[test]
+fn the_next_offset_is_the_base_where_the_last_slot_leads_nowhere() {
+    let bytes = log();
+    let next = |index: &OffsetIndex, cut: usize| next_offset(&source(&bytes[..cut]), index).unwrap().get();
+    let whole = bytes.len();
+    for (entry, cut, expected) in [
+        ((13, 570), whole, 1016),
+        ((13, 570), whole - 1, 1014),
+        ((13, 570), 570 + 95, 1014),
+        ((13, 570), 570 + 94, 1000),
+        ((13, 570), 500, 1000),
+        ((13, 760), whole, 1000),
+        ((13, i32::MAX), whole, 1000),
+        ((500, 570), whole, 1000),
+        ((13, 571), whole, 1000),
+        ((-5, 570), whole, 1016),
+    ] {
+        assert_eq!(next(&offsets(&[entry]), cut), expected, "{entry:?} in {cut} bytes");
+    }
+}
+
+#[test]
+fn what_a_broker_throws_at_is_an_error_with_its_place() {
+    let mut bytes = log();
+    bytes.extend([0; 18]);
+    let said = |index: &OffsetIndex| next_offset(&source(&bytes), index).unwrap_err().to_string();
+    assert_eq!(said(&offsets(&[])), "x.log at byte 760: size 0 is below the minimum of 14");
+    let negative = "x.index at byte 12: position is -7; it cannot be negative";
+    assert_eq!(said(&offsets(&[(5, 190), (9, -7)])), negative);
+    assert_eq!(next_offset(&source(&bytes[..10]), &offsets(&[(9, -7)])).unwrap(), BASE);
+    // 17 bytes are no frame, whatever stands in them.
+    assert_eq!(next_offset(&source(&bytes[..777]), &offsets(&[])).unwrap(), Offset::new(1016));
+
+    // A frame that fits, with a magic whose head does not.
+    let mut short = bytes[..760].to_vec();
+    short.extend(batch(1016, &[T]).into_iter().take(40));
+    short[760 + 8..760 + 12].copy_from_slice(&28_i32.to_be_bytes());
+    let said = next_offset(&source(&short), &offsets(&[])).unwrap_err().to_string();
+    assert_eq!(said, "x.log at byte 760: 61 bytes are needed here, 40 are left");
+}
+
+#[test]
+fn records_that_do_not_decode_are_an_error_only_where_they_are_looked_at() {
+    let mut bytes = log();
+    bytes[95 + 61] = 0xff; // the length of the second batch's first record
+    let find = |time| {
+        let (index, time) = (offsets(&[]), Timestamp::new(time));
+        find_by_timestamp(&source(&bytes), &index, &times(&[]), time, BASE, &mut Scratch::default())
+    };
+    assert_eq!(find(T + 31).unwrap().unwrap().offset, Offset::new(1007));
+    assert!(find(T + 11).unwrap_err().to_string().starts_with("x.log at byte 156: "));
+}
+
+proptest! {
+    #[test]
+    fn an_index_with_any_interval_finds_what_a_scan_finds(
+        batches in prop::collection::vec((1..4_i64, 0..3_i64, -5..50_i64), 1..40), interval in 0..600_u64,
+        target in 990..1200_i64, time in -10..60_i64,
+    ) {
+        let (mut bytes, mut next, mut records) = (Vec::new(), 1000, Vec::new());
+        let mut indexer = Indexer::new(BASE, interval);
+        for (count, gap, time) in batches {
+            let base = next + gap;
+            next = base + count;
+            let position = FilePosition::new(bytes.len() as u64);
+            let timestamps: Vec<i64> = (0..count).map(|n| T + time - n).collect();
+            bytes.extend(batch(base, &timestamps));
+            indexer.add(position, Offset::new(next - 1), Timestamp::new(T + time)).unwrap();
+            records.extend(timestamps.iter().zip(base..).map(|(&time, offset)| (position, next - 1, offset, time)));
+        }
+        let (indexes, fault) = indexer.finish();
+        prop_assert_eq!(fault, None);
+        let log = source(&bytes);
+        let found = translate(&log, &indexes.offsets, Offset::new(target)).unwrap();
+        let scanned = records.iter().find(|record| record.1 >= target);
+        prop_assert_eq!(found.map(|batch| (batch.position, batch.last_offset.get())), scanned.map(|r| (r.0, r.1)));
+        prop_assert_eq!(next_offset(&log, &indexes.offsets).unwrap(), Offset::new(next));
+
+        let (time, from) = (Timestamp::new(T + time), Offset::new(target));
+        let timed =
+            find_by_timestamp(&log, &indexes.offsets, &indexes.times, time, from, &mut Scratch::default()).unwrap();
+        let scanned = records.iter().find(|record| record.2 >= target && record.3 >= time.get());
+        prop_assert_eq!(timed.map(|record| record.offset.get()), scanned.map(|record| record.2));
+    }
+
+    #[test]
+    fn any_bytes_in_any_file_have_an_answer(
+        damage in prop::collection::vec((0..760_usize, any::<u8>()), 0..20), cut in 0..760_usize,
+        slots in prop::collection::vec(any::<u8>(), 0..60), target: i64, time: i64,
+    ) {
+        let mut bytes = log();
+        for (at, byte) in damage {
+            bytes[at] = byte;
+        }
+        let (log, target) = (source(&bytes[cut..]), Offset::new(target));
+        let offsets = OffsetIndex::new("x.index", BASE, slots.clone());
+        let times = TimeIndex::new("x.timeindex", BASE, slots);
+        let _ = translate(&log, &offsets, target);
+        let _ = next_offset(&log, &offsets);
+        let _ = find_by_timestamp(&log, &offsets, &times, Timestamp::new(time), target, &mut Scratch::default());
+    }
+}
