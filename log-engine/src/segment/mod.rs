@@ -4,6 +4,7 @@
 
 mod entries;
 mod index_builder;
+mod interval;
 mod lookup;
 mod name;
 mod offset_index;
@@ -16,6 +17,7 @@ mod window;
 
 pub use entries::{Index, IndexEntry, MAX_INDEX_BYTES};
 pub use index_builder::{IndexFault, OffsetIndexBuilder, TimeIndexBuilder, TxnIndexBuilder};
+pub use interval::{IndexInterval, IntervalSamples, MAX_INTERVAL_SAMPLES, SegmentSamples};
 pub use lookup::{BatchPosition, TimedRecord, find_by_timestamp, next_offset, translate};
 pub use name::{Leftover, SegmentFile, SegmentName};
 pub use offset_index::{OffsetEntry, OffsetIndex, OffsetPosition};
