@@ -134,6 +134,23 @@ impl<E: IndexEntry> Index<E> {
         Error::corrupt(&self.path, self.position_of(n).plus(at), rule)
     }
 
+    /// Whether the offset in the last slot, `at` bytes into it, is not below the base.
+    pub(super) fn check_last_offset(&self, last: Offset, at: u64) -> Result<()> {
+        if last >= self.base() {
+            return Ok(());
+        }
+        let rule = Rule::Below { what: "the last offset", found: last.get(), least: self.base().get() };
+        Err(self.corrupt(self.len().saturating_sub(1), at, rule))
+    }
+
+    /// Whether the file ends with an entry.
+    pub(super) fn check_size(&self, what: &'static str) -> Result<()> {
+        match self.odd_bytes() {
+            0 => Ok(()),
+            left => Err(self.corrupt(self.len(), 0, Rule::Trailing { what, left: left as u64 })),
+        }
+    }
+
     /// The slot of the largest entry whose key is at most `target`, if the keys rise; what Kafka finds if not.
     ///
     /// Kafka: `AbstractIndex.largestLowerBoundSlotFor`.

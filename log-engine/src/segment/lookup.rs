@@ -119,8 +119,8 @@ fn walk_from_entry(log: &Source, index: &OffsetIndex, offset: Offset) -> Result<
     };
     match entry.file_position() {
         Some(position) => Ok(Some(Scan::starting_at(log.clone(), position))),
-        // Kafka asks first whether a batch's frame fits behind the position, and a file can be too short even for a negative one.
-        None if i64::from(entry.position) >= i64::try_from(log.len()).unwrap_or(i64::MAX).saturating_sub(17) => {
+        // Kafka asks first whether a frame fits behind the position; in a file shorter than a frame none does, wherever it begins.
+        None if i64::from(entry.position) + FRAMING_LEN as i64 >= i64::try_from(log.len()).unwrap_or(i64::MAX) => {
             Ok(None)
         }
         None => Err(index.corrupt(slot, 4, Rule::Negative { field: "position", value: entry.position.into() })),

@@ -12,7 +12,7 @@ use zerocopy::big_endian::I32;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
 use super::entries::{Index, IndexEntry};
-use crate::error::{Result, Rule};
+use crate::error::Result;
 use crate::units::{FilePosition, Offset, OffsetDelta};
 
 /// The `.index` file of one segment.
@@ -117,30 +117,11 @@ impl OffsetIndex {
     /// Kafka: `OffsetIndex.sanityCheck`.
     ///
     /// # Errors
-    /// [`crate::Error::Corrupt`] if the last offset is below the base ([`Rule::Below`]) or the size no multiple of an entry
-    /// ([`Rule::Trailing`]).
+    /// [`crate::Error::Corrupt`] if the last offset is below the base ([`crate::Rule::Below`]) or the size no multiple of an entry
+    /// ([`crate::Rule::Trailing`]).
     pub fn check(&self) -> Result<()> {
         self.check_last_offset(self.last_offset(), 0)?;
         self.check_size("the offset index")
-    }
-}
-
-impl<E: IndexEntry> Index<E> {
-    /// Whether the offset in the last slot, `at` bytes into it, is not below the base.
-    pub(super) fn check_last_offset(&self, last: Offset, at: u64) -> Result<()> {
-        if last >= self.base() {
-            return Ok(());
-        }
-        let rule = Rule::Below { what: "the last offset", found: last.get(), least: self.base().get() };
-        Err(self.corrupt(self.len().saturating_sub(1), at, rule))
-    }
-
-    /// Whether the file ends with an entry.
-    pub(super) fn check_size(&self, what: &'static str) -> Result<()> {
-        match self.odd_bytes() {
-            0 => Ok(()),
-            left => Err(self.corrupt(self.len(), 0, Rule::Trailing { what, left: left as u64 })),
-        }
     }
 }
 

@@ -134,6 +134,7 @@ fn what_a_broker_throws_at_is_an_error_with_its_place() {
     let negative = "x.index at byte 12: position is -7; it cannot be negative";
     assert_eq!(said(&offsets(&[(5, 190), (9, -7)])), negative);
     assert_eq!(next_offset(&source(&bytes[..10]), &offsets(&[(9, -7)])).unwrap(), BASE);
+    assert!(next_offset(&source(&bytes[..11]), &offsets(&[(9, -7)])).is_err());
     // 17 bytes are no frame, whatever stands in them.
     assert_eq!(next_offset(&source(&bytes[..777]), &offsets(&[])).unwrap(), Offset::new(1016));
 

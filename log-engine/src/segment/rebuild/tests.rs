@@ -66,6 +66,13 @@ fn the_last_time_entry_closes_the_segment_and_is_not_written_twice() {
 }
 
 #[test]
+fn the_earliest_batch_with_the_largest_time_gives_its_offset() {
+    let bytes: Vec<u8> = [batch(1000, T), batch(1002, T + 5), batch(1004, T + 5)].concat();
+    let indexes = rebuilt(&bytes, hundred()).indexes;
+    assert_eq!((offsets(&indexes), times(&indexes)), (vec![(1005, 190)], vec![(6, 1003)]));
+}
+
+#[test]
 fn the_interval_must_be_exceeded() {
     for (interval, expected) in [(94, 7), (95, 3), (189, 3), (190, 2), (664, 1), (665, 0)] {
         assert_eq!(offsets(&rebuilt(&log(), Indexer::new(BASE, interval)).indexes).len(), expected, "{interval}");
