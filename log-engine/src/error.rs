@@ -256,6 +256,18 @@ pub enum Rule {
     /// A compressed wrapper message without messages in it.
     #[error("a compressed message holds no messages")]
     EmptyWrapper,
+    /// An index points at a place where no batch begins.
+    #[error("no batch begins at byte {position} of the log")]
+    NoBatch {
+        /// Where the index points.
+        position: u64,
+    },
+    /// An index names an offset that its segment does not hold.
+    #[error("the segment does not hold offset {offset}")]
+    NoOffset {
+        /// What the index names.
+        offset: i64,
+    },
     /// A data batch outside the transaction that its producer has open.
     #[error("the batch is not transactional, but its producer {producer} has a transaction open since offset {since}")]
     NotTransactional {

@@ -31,14 +31,16 @@ pub use epoch::{EpochEnd, LeaderEpochs};
 pub use error::{Corrupt, Error, Malformed, Result, Rule};
 pub use fs::{Entry, File, Fs, Kind, LockHolder, MAX_DIRECTORY_ENTRIES, MemoryFile, OsFs, Source, Stat, StreamFile};
 pub use inspect::{
-    BatchGlimpse, Checkpoints, DirectorySummary, FileContent, FileSummary, FirstBatch, MAX_SNAPSHOT_BYTES, NextScan,
-    PartitionSummary, RECOVERY_BYTES_PER_SECOND, Recovery, RecoveryPoint, RootFiles, SmallFile, Tail, Target,
-    recovery_millis,
+    BatchGlimpse, Checkpoints, DirectorySummary, FileContent, FileSummary, FirstBatch, NextScan, PartitionSummary,
+    RECOVERY_BYTES_PER_SECOND, Recovery, RecoveryPoint, RootFiles, SmallFile, Tail, Target, recovery_millis,
 };
-pub use log::{DirectoryState, LogDirectory, PartitionDirectory, PartitionName, SegmentFiles, root_files};
+pub use log::{
+    Answer, BatchItem, Batches, Checkpointed, Damage, DirectoryState, Located, LogBatch, LogDirectory, LogReader,
+    LogRecord, OnDamage, PartitionDirectory, PartitionName, Reading, RecordItem, SegmentFiles, Via, View, root_files,
+};
 pub use producer::{
-    CACHED_BATCHES, CachedBatch, CompletedTransaction, Expiry, Marker, OpenTransaction, ProducerEntry,
-    ProducerSnapshot, ProducerStates, SnapshotEntry,
+    CACHED_BATCHES, CachedBatch, CompletedTransaction, Expiry, MAX_SNAPSHOT_BYTES, Marker, OpenTransaction,
+    ProducerEntry, ProducerSnapshot, ProducerStates, SnapshotEntry,
 };
 pub use segment::{
     AbortedTxn, AbortedTxns, BatchPosition, DEFAULT_INDEX_INTERVAL, Frame, Index, IndexEntry, IndexFault,

@@ -2,8 +2,6 @@
 
 #[path = "all/conformance.rs"]
 mod conformance;
-#[path = "all/fuzz_corpora.rs"]
-mod fuzz_corpora;
 #[path = "all/golden_set.rs"]
 mod golden_set;
 #[path = "all/indexes.rs"]
@@ -12,6 +10,8 @@ mod indexes;
 mod inspect;
 #[path = "all/layering.rs"]
 mod layering;
+#[path = "all/log_reader.rs"]
+mod log_reader;
 #[path = "all/producers.rs"]
 mod producers;
 #[path = "all/round_trip.rs"]

@@ -68,7 +68,7 @@ impl<'a> Batch<'a> {
     pub fn parse(bytes: &'a [u8]) -> Result<Self, Malformed> {
         let len = match framing(bytes, bytes.len() as u64) {
             Framing::Batch { len, .. } => usize::try_from(len).unwrap_or(usize::MAX),
-            Framing::Stop(stop) => return Err(stop.malformed(bytes.len())),
+            Framing::Stop(stop) => return Err(stop.malformed()),
         };
         Self::whole(bytes.get(..len).unwrap_or(bytes))
     }
@@ -268,11 +268,12 @@ pub fn assign(bytes: &mut [u8], base_offset: Offset, leader_epoch: LeaderEpoch) 
 }
 
 impl Stop {
-    /// What is wrong with `present` bytes that a walk stops at, for those who needed a batch there.
-    fn malformed(self, present: usize) -> Malformed {
+    /// What is wrong with the bytes that a walk stops at, for those who needed a batch there.
+    pub(crate) fn malformed(self) -> Malformed {
         match self {
-            Self::End | Self::Remainder { .. } => {
-                Malformed::new(0, Rule::Short { needed: (FRAMING_LEN + 1) as u64, present: present as u64 })
+            Self::End => Malformed::new(0, Rule::Short { needed: (FRAMING_LEN + 1) as u64, present: 0 }),
+            Self::Remainder { left } => {
+                Malformed::new(0, Rule::Short { needed: (FRAMING_LEN + 1) as u64, present: left })
             }
             Self::Size { size } => Malformed::new(8, Rule::SizeTooSmall { size, minimum: MIN_SIZE }),
             Self::PastEnd { size, left } => {

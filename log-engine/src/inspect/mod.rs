@@ -9,7 +9,7 @@ mod target;
 
 pub use small_file::SmallFile;
 pub use summary::{
-    BatchGlimpse, Checkpoints, DirectorySummary, FileContent, FileSummary, FirstBatch, MAX_SNAPSHOT_BYTES, NextScan,
-    PartitionSummary, RECOVERY_BYTES_PER_SECOND, Recovery, RecoveryPoint, RootFiles, Tail, recovery_millis,
+    BatchGlimpse, Checkpoints, DirectorySummary, FileContent, FileSummary, FirstBatch, NextScan, PartitionSummary,
+    RECOVERY_BYTES_PER_SECOND, Recovery, RecoveryPoint, RootFiles, Tail, recovery_millis,
 };
 pub use target::Target;

@@ -10,7 +10,7 @@ mod transactions;
 use std::collections::BTreeMap;
 
 pub use entry::{CACHED_BATCHES, CachedBatch, ProducerEntry};
-pub use snapshot::{ProducerSnapshot, SnapshotEntry};
+pub use snapshot::{MAX_SNAPSHOT_BYTES, ProducerSnapshot, SnapshotEntry};
 pub use transactions::{CompletedTransaction, Marker, OpenTransaction};
 
 use self::order::JavaOrder;

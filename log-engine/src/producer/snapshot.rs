@@ -26,6 +26,9 @@ use crate::encoding::{Reader, Writer, crc32c};
 use crate::error::{Malformed, Result, Rule};
 use crate::units::{FilePosition, Offset, OffsetDelta, ProducerEpoch, ProducerId, Sequence, Timestamp};
 
+/// A snapshot with more bytes than this is reported, not read: some 1.4 million producers.
+pub const MAX_SNAPSHOT_BYTES: usize = 64 << 20;
+
 /// The only version of the file.
 const VERSION: i16 = 1;
 /// Where the stored checksum stands.

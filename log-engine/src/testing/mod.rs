@@ -1,5 +1,4 @@
 //! Support for tests, benches and fuzz targets: the golden directories, and what is expected of them. Nothing here is part of the product.
 
 pub mod expected;
-pub mod fuzz;
 pub mod golden;

@@ -11,12 +11,9 @@ use crate::checkpoint::{
 use crate::error::{Error, Result};
 use crate::fs::{Fs, Source};
 use crate::inspect::SmallFile;
-use crate::producer::ProducerSnapshot;
+use crate::producer::{MAX_SNAPSHOT_BYTES, ProducerSnapshot};
 use crate::segment::{OffsetIndex, SegmentFile, SegmentName, TimeIndex, TxnIndex};
 use crate::units::Offset;
-
-/// A producer snapshot with more bytes than this is reported, not read: a million producers.
-pub const MAX_SNAPSHOT_BYTES: usize = 64 << 20;
 
 /// What a look at one file tells.
 #[derive(Debug)]

@@ -12,7 +12,7 @@ mod root;
 mod tail;
 
 pub use directory::DirectorySummary;
-pub use file::{FileContent, FileSummary, MAX_SNAPSHOT_BYTES};
+pub use file::{FileContent, FileSummary};
 pub use glimpse::{BatchGlimpse, FirstBatch};
 pub use partition::{Checkpoints, PartitionSummary};
 pub use recovery::{NextScan, RECOVERY_BYTES_PER_SECOND, Recovery, RecoveryPoint, recovery_millis};
