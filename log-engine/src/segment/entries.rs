@@ -282,14 +282,16 @@ mod tests {
         assert_eq!(found(&index(&[3]), 3), (Some(0), None));
     }
 
-    /// Entries behind one that is too large: Kafka looks at the last 1025 slots first and does not see it.
     #[test]
     fn an_index_that_does_not_rise_answers_as_kafkas_search_does() {
         let mut deltas: Vec<i32> = (1..=3000).map(|n| 10 * n).collect();
-        deltas[100] = i32::MAX;
-        // Slot 1975 is the first of the warm part: its offset is below the target, so only slots behind it are asked.
+        deltas[1500] = i32::MAX;
+        // The last 1025 slots come first, so the wrong one in the middle of the file is not met.
         assert_eq!(found(&index(&deltas), 29_995), (Some(2998), Some(2999)));
+        // Slot 1975 is the first of them: its offset is not below the target, so the slots before it are halved.
         assert_eq!(found(&index(&deltas), 19_760), (Some(1975), Some(1975)));
+        // The upper middle is asked.
+        assert_eq!(found(&index(&[1, 9, 3, 4]), 5), (Some(3), None));
         // All zeros: each comparison says "too small", and the last slot is taken.
         assert_eq!(found(&index(&[0; 10]), 5), (Some(9), None));
         assert_eq!(found(&index(&[9, 1, 2]), 5), (None, Some(0)));

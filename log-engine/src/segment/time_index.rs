@@ -167,6 +167,7 @@ mod tests {
         let sound = [(10, 1), (20, 2), (30, 3)];
         assert!(index([]).check().is_ok());
         assert!(index(sound).check().is_ok());
+        assert!(index(sound[..1].iter().copied()).check().is_ok());
         assert_eq!(
             index([(10, 1), (9, 2)]).check().unwrap_err().to_string(),
             "x.timeindex at byte 12: the last timestamp is 9, below 10"

@@ -150,12 +150,13 @@ fn what_a_broker_throws_at_is_an_error_with_its_place() {
 fn records_that_do_not_decode_are_an_error_only_where_they_are_looked_at() {
     let mut bytes = log();
     bytes[95 + 61] = 0xff; // the length of the second batch's first record
-    let find = |time| {
-        let (index, time) = (offsets(&[]), Timestamp::new(time));
-        find_by_timestamp(&source(&bytes), &index, &times(&[]), time, BASE, &mut Scratch::default())
+    let find = |time, from| {
+        let (index, time, from) = (offsets(&[(5, 190)]), Timestamp::new(time), Offset::new(from));
+        find_by_timestamp(&source(&bytes), &index, &times(&[]), time, from, &mut Scratch::default())
     };
-    assert_eq!(find(T + 31).unwrap().unwrap().offset, Offset::new(1007));
-    assert!(find(T + 11).unwrap_err().to_string().starts_with("x.log at byte 156: "));
+    assert_eq!(find(T + 31, 1000).unwrap().unwrap().offset, Offset::new(1007));
+    assert_eq!(find(T, 1005).unwrap().unwrap().offset, Offset::new(1005));
+    assert!(find(T + 11, 1000).unwrap_err().to_string().starts_with("x.log at byte 156: "));
 }
 
 proptest! {
