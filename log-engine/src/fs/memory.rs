@@ -1,18 +1,25 @@
 //! A file whose bytes are in memory: for tools that have the bytes already, tests and fuzz targets.
 
 use std::io;
+use std::sync::Arc;
 
 use super::File;
 
-/// Bytes in memory, read as a file.
-#[derive(Clone, Debug, Default)]
-pub struct MemoryFile(Vec<u8>);
+/// Bytes in memory, read as a file. Copies share them.
+#[derive(Clone, Debug)]
+pub struct MemoryFile(Arc<[u8]>);
 
 impl MemoryFile {
     /// A file with these bytes.
     #[must_use]
-    pub fn new(bytes: impl Into<Vec<u8>>) -> Self {
+    pub fn new(bytes: impl Into<Arc<[u8]>>) -> Self {
         Self(bytes.into())
+    }
+
+    /// All its bytes.
+    #[must_use]
+    pub fn bytes(&self) -> &[u8] {
+        &self.0
     }
 }
 

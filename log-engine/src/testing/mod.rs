@@ -2,3 +2,5 @@
 
 pub mod expected;
 pub mod golden;
+pub mod memory_fs;
+pub mod sweep;
