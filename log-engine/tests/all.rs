@@ -2,6 +2,8 @@
 
 #[path = "all/conformance.rs"]
 mod conformance;
+#[path = "all/fuzz_corpora.rs"]
+mod fuzz_corpora;
 #[path = "all/golden_set.rs"]
 mod golden_set;
 #[path = "all/indexes.rs"]

@@ -1,6 +1,7 @@
 //! Support for tests, benches and fuzz targets: the golden directories, and what is expected of them. Nothing here is part of the product.
 
 pub mod expected;
+pub mod fuzz;
 pub mod golden;
 pub mod memory_fs;
 pub mod sweep;
