@@ -7,6 +7,7 @@ mod commands;
 mod error;
 mod output;
 mod progress;
+mod select;
 mod throttle;
 
 use std::ffi::OsString;
