@@ -52,6 +52,12 @@ pub(crate) enum CliError {
     Arguments(#[from] clap::Error),
 }
 
+/// Says on standard error what does not end the command.
+pub(crate) fn complain(error: &dyn std::fmt::Display) {
+    let red = anstyle::AnsiColor::Red.on_default().bold();
+    anstream::eprintln!("{red}error:{red:#} {error}");
+}
+
 impl CliError {
     /// A usage error without a hint.
     pub(crate) fn usage(message: impl Into<String>) -> Self {
@@ -77,8 +83,7 @@ impl CliError {
             }
             _ => {}
         }
-        let red = anstyle::AnsiColor::Red.on_default().bold();
-        anstream::eprintln!("{red}error:{red:#} {self}");
+        complain(&self);
         if let Self::Usage { hint: Some(hint), .. } | Self::Refused { hint: Some(hint), .. } = &self {
             let bold = anstyle::Style::new().bold();
             anstream::eprintln!("{bold}hint:{bold:#}  {hint}");

@@ -7,8 +7,11 @@ mod commands;
 mod error;
 mod output;
 mod progress;
+mod render;
 mod select;
 mod throttle;
+mod walk;
+mod writer;
 
 use std::ffi::OsString;
 

@@ -89,6 +89,11 @@ pub(crate) fn is_terminal() -> bool {
     io::stdout().is_terminal()
 }
 
+/// True if colours on standard output are seen, or asked for.
+pub(crate) fn is_colored() -> bool {
+    anstream::AutoStream::choice(&io::stdout()) != anstream::ColorChoice::Never
+}
+
 /// Writes one JSON document: indented for a person, in one line otherwise.
 pub(crate) fn json(document: &impl Serialize) -> io::Result<()> {
     let mut out = raw_stdout();
@@ -101,10 +106,12 @@ pub(crate) fn json(document: &impl Serialize) -> io::Result<()> {
     out.flush()
 }
 
-/// Writes the JSON Schema of `T`.
+/// Writes the JSON Schema of `T` as it is written: what may be null is there all the same.
 pub(crate) fn schema<T: schemars::JsonSchema>() -> io::Result<()> {
+    let schema =
+        schemars::generate::SchemaSettings::default().for_serialize().into_generator().into_root_schema_for::<T>();
     let mut out = raw_stdout();
-    serde_json::to_writer_pretty(&mut out, &schemars::schema_for!(T))?;
+    serde_json::to_writer_pretty(&mut out, &schema)?;
     out.write_all(b"\n")?;
     out.flush()
 }

@@ -1,3 +1,5 @@
 //! One binary for all tests of the command; each module is one command or one promise.
 
+mod dump;
 mod skeleton;
+mod support;

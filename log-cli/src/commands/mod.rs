@@ -1,6 +1,7 @@
 //! The commands: one file each, one enum, one match.
 
 mod completions;
+mod dump;
 mod man;
 
 use clap::Subcommand;
@@ -11,6 +12,9 @@ use crate::error::{CliError, Exit};
 /// What can be done. The doc comment of each is its help.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    /// Print records, or batches, in order
+    #[command(visible_alias = "cat")]
+    Dump(Box<dump::Arguments>),
     /// Print the completions of a shell
     Completions(completions::Arguments),
     /// Print the manual page, or write one a command
@@ -20,7 +24,7 @@ pub(crate) enum Command {
 impl Command {
     /// True for the commands whose rows are records.
     const fn prints_records(&self) -> bool {
-        false
+        matches!(self, Self::Dump(_))
     }
 
     /// Does it.
@@ -29,6 +33,7 @@ impl Command {
             return Err(CliError::usage("--format csv and raw are for records: dump, grep, tail"));
         }
         match self {
+            Self::Dump(arguments) => dump::run(&arguments, global),
             Self::Completions(arguments) => completions::run(&arguments),
             Self::Man(arguments) => man::run(&arguments),
         }

@@ -225,7 +225,9 @@ pub(crate) fn resolve(path: &Path) -> Result<PathBuf, Error> {
 
 fn find_path(fs: &dyn Fs, path: &Path, wanted: &Wanted, found: &mut Found) -> Result<(), Error> {
     match Target::of(fs, &resolve(path)?)? {
-        Target::File(path) => found.series.extend(Some(Series::of_file(fs, &path)?).filter(|one| wanted.takes_series(one))),
+        Target::File(path) => {
+            found.series.extend(Some(Series::of_file(fs, &path)?).filter(|one| wanted.takes_series(one)))
+        }
         Target::Partition(folder) => {
             found.series.extend(Some(Series::of_folder(fs, &folder)).filter(|one| wanted.takes_series(one)));
         }

@@ -1,0 +1,178 @@
+//! `dump`: records or batches, in order.
+
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use log_engine::Record;
+
+use crate::cli::Global;
+use crate::error::{CliError, Exit, complain};
+use crate::output;
+use crate::render::schema::DumpLine;
+use crate::render::{self, Layout, RenderArgs};
+use crate::select::SelectArgs;
+use crate::select::targets::{Segment, Series, TargetArgs};
+use crate::walk::{BatchView, Damage, Flow, Met, Options, Sink, Unit, Walk};
+use crate::writer::Rows;
+
+/// Print records, or batches, in order
+///
+/// Everything that lies in the files is shown: control records, aborted data, and what lies before the log's start. Damage is a line
+/// of its own, and the dump goes on behind it; the exit code is then 1.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  log-cli dump orders-3 -o 4498112:+20                          twenty records, for people
+  log-cli dump data -t orders -p 3 --since -2h --json | jq -r 'select(.value==null).key'
+  log-cli dump 00000000000004410021.log --batches               one line a batch, the field names of Kafka's tool
+  log-cli dump orders-3 -o -1 -f '%o %d{rfc3339} %k{hex}\\n'
+  log-cli dump - --base-offset 4410021 --json < 00000000000004410021.log")]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    targets: TargetArgs,
+    #[command(flatten)]
+    select: SelectArgs,
+    #[command(flatten)]
+    render: RenderArgs,
+    #[command(flatten)]
+    walk: WalkArgs,
+    /// One line a batch instead of its records
+    #[arg(long, help_heading = "How to print")]
+    batches: bool,
+}
+
+/// How to go through the files.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "How to read")]
+pub(crate) struct WalkArgs {
+    /// Do not compute checksums
+    #[arg(long, overrides_with = "verify")]
+    no_verify: bool,
+    /// Compute checksums (the default)
+    #[arg(long)]
+    verify: bool,
+    /// Stop at the first damage
+    #[arg(long)]
+    stop_on_damage: bool,
+}
+
+impl WalkArgs {
+    /// The options of a walk for `unit`.
+    pub(crate) fn options(&self, select: &SelectArgs, unit: Unit) -> Result<Options, CliError> {
+        let now = jiff::Timestamp::now().as_millisecond();
+        let selection = select.selection(now)?;
+        Ok(Options { selection, unit, verify: !self.no_verify, stop_on_damage: self.stop_on_damage })
+    }
+}
+
+/// Writes all it is given.
+struct Printer {
+    layout: Box<dyn Layout>,
+    rows: Rows,
+    unit: Unit,
+    label: String,
+    quiet: bool,
+}
+
+impl Sink for Printer {
+    fn series(&mut self, series: &Series) -> Result<(), CliError> {
+        self.label = series.label();
+        self.layout.series(series);
+        Ok(())
+    }
+
+    fn batch(&mut self, batch: &BatchView<'_>) -> Result<(), CliError> {
+        match self.unit {
+            Unit::Records => self.layout.batch(batch),
+            Unit::Batches => self.rows.row(|out| self.layout.batch_line(out, batch))?,
+        }
+        Ok(())
+    }
+
+    fn record(&mut self, _: &BatchView<'_>, record: &Record<'_>) -> Flow {
+        self.rows.row(|out| self.layout.record(out, record))?;
+        Ok(ControlFlow::Continue(()))
+    }
+
+    fn damage(&mut self, segment: &Segment, damage: &Damage) -> Flow {
+        print_damage(&mut *self.layout, &mut self.rows, &self.label, segment, damage, self.quiet)?;
+        Ok(ControlFlow::Continue(()))
+    }
+}
+
+/// Says what could not be read where the layout has a place for it, and on standard error where not.
+pub(crate) fn print_damage(
+    layout: &mut dyn Layout,
+    rows: &mut Rows,
+    label: &str,
+    segment: &Segment,
+    damage: &Damage,
+    quiet: bool,
+) -> Result<(), CliError> {
+    let mut line = Vec::new();
+    if layout.damage(&mut line, segment, damage) {
+        return rows.row(|out| out.extend_from_slice(&line));
+    }
+    if !quiet {
+        let what = damage.code.map_or("left out".to_owned(), |code| format!("damage {code}"));
+        anstream::eprintln!("{what}{}", render::damage_line(label, segment, damage));
+    }
+    Ok(())
+}
+
+/// The exit code of a walk.
+pub(crate) fn exit_of(met: &Met) -> Exit {
+    match met {
+        Met { failed: true, .. } => Exit::Failed,
+        Met { damaged: 1.., .. } => Exit::No,
+        Met { left_out: 1.., .. } => Exit::LeftOut,
+        _ => Exit::Fine,
+    }
+}
+
+/// Says what was met, for people who do not read every line.
+pub(crate) fn summarize(met: &Met, global: &Global) {
+    let Met { damaged, left_out, .. } = met;
+    if *damaged > 0 && !global.quiet {
+        let places = if *damaged == 1 { "place is" } else { "places are" };
+        anstream::eprintln!("{damaged} {places} damaged; `log-cli verify` says what a broker would do there");
+    }
+    if *left_out > 0 && !global.quiet {
+        anstream::eprintln!("{left_out} too large to be shown");
+    }
+}
+
+pub(crate) fn run(arguments: &Arguments, global: &Global) -> Result<Exit, CliError> {
+    if global.schema {
+        output::schema::<DumpLine>()?;
+        return Ok(Exit::Fine);
+    }
+    let unit = if arguments.batches { Unit::Batches } else { Unit::Records };
+    if arguments.batches && !arguments.render.shows_batches(global) {
+        return Err(CliError::usage("--batches is written as text, json or ndjson"));
+    }
+    let fs = global.fs();
+    let mut walk = Walk::new(Arc::clone(&fs), arguments.walk.options(&arguments.select, unit)?);
+    let mut layout = arguments.render.layout(global)?;
+    let found = arguments.targets.find(&*fs)?;
+    walk.met.failed = !found.failed.is_empty();
+    found.failed.iter().for_each(|error| complain(error));
+    if found.series.is_empty() && !walk.met.failed {
+        if !global.quiet {
+            anstream::eprintln!("no partition has such a name");
+        }
+        return Ok(Exit::No);
+    }
+    let mut rows = Rows::new(arguments.render.is_document(global))?;
+    rows.bare(|out| layout.head(out));
+    let mut printer = Printer { layout, rows, unit, label: String::new(), quiet: global.quiet };
+    for series in &found.series {
+        walk.run(series, &mut printer)?;
+        if walk.is_over() {
+            break;
+        }
+    }
+    printer.rows.finish()?;
+    summarize(&walk.met, global);
+    Ok(exit_of(&walk.met))
+}

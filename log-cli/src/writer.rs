@@ -1,0 +1,65 @@
+//! Rows on their way to standard output: collected, written in large pieces, one JSON document where that is asked.
+
+use std::fs::File;
+use std::io::{self, Write};
+use std::os::fd::AsFd;
+
+use crate::error::CliError;
+
+/// Bytes that are collected before they are written.
+const PIECE: usize = 256 << 10;
+
+/// Rows for standard output. Each ends in a line feed.
+#[derive(Debug)]
+pub(crate) struct Rows {
+    to: File,
+    buffer: Vec<u8>,
+    /// True for a JSON array around the rows.
+    is_document: bool,
+    /// Rows in the array so far.
+    count: u64,
+}
+
+impl Rows {
+    /// To standard output; in an array if it `is_document`.
+    pub(crate) fn new(is_document: bool) -> Result<Self, CliError> {
+        let to = File::from(io::stdout().as_fd().try_clone_to_owned()?);
+        let mut buffer = Vec::with_capacity(PIECE + (PIECE >> 2));
+        buffer.extend_from_slice(if is_document { b"[" } else { b"" });
+        Ok(Self { to, buffer, is_document, count: 0 })
+    }
+
+    /// Lets `head` write what is no row, before the first one.
+    pub(crate) fn bare(&mut self, head: impl FnOnce(&mut Vec<u8>)) {
+        head(&mut self.buffer);
+    }
+
+    /// Lets `row` write one row to the end of what it is given.
+    #[inline]
+    pub(crate) fn row(&mut self, row: impl FnOnce(&mut Vec<u8>)) -> Result<(), CliError> {
+        if self.is_document {
+            self.buffer.extend_from_slice(if self.count == 0 { b"\n" } else { b",\n" });
+        }
+        row(&mut self.buffer);
+        if self.is_document && self.buffer.last() == Some(&b'\n') {
+            self.buffer.pop();
+        }
+        self.count = self.count.saturating_add(1);
+        if self.buffer.len() >= PIECE { self.flush() } else { Ok(()) }
+    }
+
+    /// Writes what was collected.
+    pub(crate) fn flush(&mut self) -> Result<(), CliError> {
+        let written = self.to.write_all(&self.buffer);
+        self.buffer.clear();
+        Ok(written?)
+    }
+
+    /// Writes the rest.
+    pub(crate) fn finish(mut self) -> Result<(), CliError> {
+        if self.is_document {
+            self.buffer.extend_from_slice(b"\n]\n");
+        }
+        self.flush()
+    }
+}
