@@ -2,7 +2,7 @@
 //!
 //! | at | bytes | field                                                            |
 //! |---:|------:|------------------------------------------------------------------|
-//! |  0 |     2 | version: 0; readers look at the first byte only                  |
+//! |  0 |     2 | version: 0                                                       |
 //! |  2 |     8 | producer id                                                      |
 //! | 10 |     8 | first offset of the transaction, perhaps in an earlier segment   |
 //! | 18 |     8 | last offset: that of the ABORT marker                            |
@@ -18,7 +18,7 @@ use crate::error::{Error, Result, Rule};
 use crate::units::{Offset, ProducerId};
 
 /// The only version of an entry.
-const VERSION: i8 = 0;
+const VERSION: i16 = 0;
 /// Where the last offset stands in an entry.
 const LAST_OFFSET_AT: u64 = 18;
 
@@ -28,7 +28,7 @@ pub type TxnIndex = Index<AbortedTxn>;
 /// One aborted transaction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AbortedTxn {
-    /// Both bytes of the version as stored: 0 unless damaged. [`Self::version`] is what Kafka sees of them.
+    /// As stored: 0 unless damaged. Kafka refuses what is above 0.
     pub stored_version: i16,
     /// Whose transaction.
     pub producer_id: ProducerId,
@@ -100,14 +100,6 @@ impl IndexEntry for AbortedTxn {
 const _: () = assert!(AbortedTxn::LEN == 34);
 const _: () = assert!(std::mem::offset_of!(Slot, last_offset) as u64 == LAST_OFFSET_AT);
 
-impl AbortedTxn {
-    /// The version that Kafka sees: the first of its two bytes, so that 0 to 255 all read as 0.
-    #[must_use]
-    pub const fn version(&self) -> i8 {
-        self.stored_version.to_be_bytes()[0].cast_signed()
-    }
-}
-
 impl TxnIndex {
     /// The aborted transactions that reach into the offsets from `from` up to, and without, `until`.
     ///
@@ -148,10 +140,10 @@ impl TxnIndex {
     }
 
     fn check_version(&self, slot: usize, txn: &AbortedTxn) -> Result<()> {
-        if txn.version() <= VERSION {
+        if txn.stored_version <= VERSION {
             return Ok(());
         }
-        let rule = Rule::Version { what: "aborted transaction", found: txn.version().into(), known: "0" };
+        let rule = Rule::Version { what: "aborted transaction", found: txn.stored_version.into(), known: "0" };
         Err(self.corrupt(slot, 0, rule))
     }
 }
@@ -225,14 +217,14 @@ mod tests {
     }
 
     #[test]
-    fn only_the_first_byte_of_the_version_counts() {
+    fn a_version_above_0_is_fatal_and_one_below_is_not() {
         let with = |stored_version| AbortedTxn { stored_version, ..txn(7, 20, 30, 30) };
-        for (stored, seen) in [(0, 0), (255, 0), (256, 1), (0x7fff, 127), (-1, -1), (-256, -1)] {
-            assert_eq!(with(stored).version(), seen, "{stored:#x}");
+        assert!(matches!(index(0, &[with(0), with(-1), with(i16::MIN)]).state(), TxnIndexState::Accepted));
+        for version in [1, 255, 256, i16::MAX] {
+            assert!(matches!(index(0, &[with(version)]).state(), TxnIndexState::Fatal(_)), "{version}");
         }
-        assert!(matches!(index(0, &[with(255), with(-1)]).state(), TxnIndexState::Accepted));
 
-        let fatal = index(15, &[txn(1, 5, 16, 16), with(256), txn(0, 0, 10, 11)]);
+        let fatal = index(15, &[txn(1, 5, 16, 16), with(1), txn(0, 0, 10, 11)]);
         let TxnIndexState::Fatal(error) = fatal.state() else { panic!("not fatal") };
         assert_eq!(error.to_string(), "x.txnindex at byte 34: aborted transaction version is 1; 0 is known");
         assert!(fatal.collect(Offset::new(0), Offset::new(100)).is_err());

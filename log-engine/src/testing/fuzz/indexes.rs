@@ -71,7 +71,7 @@ pub fn txnindex(data: &[u8]) {
     let bounds = around(entries.iter().flat_map(|txn| [txn.first_offset.get(), txn.last_stable_offset.get()]));
     for pair in bounds.windows(2) {
         let (from, until) = (Offset::new(pair[0]), Offset::new(pair[1]));
-        let last = entries.iter().position(|txn| txn.last_stable_offset >= until || txn.version() > 0);
+        let last = entries.iter().position(|txn| txn.last_stable_offset >= until || txn.stored_version > 0);
         let seen = entries.get(..=last.unwrap_or(usize::MAX - 1)).unwrap_or(&entries);
         match index.collect(from, until) {
             Ok(found) => {
@@ -80,7 +80,7 @@ pub fn txnindex(data: &[u8]) {
                 assert_eq!(found.is_complete, last.is_some());
             }
             Err(error) => {
-                assert!(seen.last().is_some_and(|txn| txn.version() > 0), "{error}");
+                assert!(seen.last().is_some_and(|txn| txn.stored_version > 0), "{error}");
                 assert_in_file(&error, index.path(), data.len());
             }
         }
