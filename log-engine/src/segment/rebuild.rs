@@ -121,7 +121,7 @@ pub enum RebuildEnd {
 /// What recovery makes of a segment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rebuilt {
-    /// The indexes; without the last time entry if the end is [`RebuildEnd::Refused`].
+    /// The indexes; without the last time entry if the end is [`RebuildEnd::Refused`] or [`RebuildEnd::Interrupted`].
     pub indexes: Indexes,
     /// Why it ended.
     pub end: RebuildEnd,
@@ -129,7 +129,8 @@ pub struct Rebuilt {
     pub valid_end: FilePosition,
 }
 
-/// Walks `scan` on, checks each batch, makes index entries for it and then shows it to `each`, which may end the walk behind it.
+/// Walks `scan` on, checks each batch, makes index entries for it and then shows it to `each`, which may end the walk behind it: with a
+/// broken rule as if the next batch were damaged, or without one, and the indexes stay as they are then.
 ///
 /// Kafka: `LogSegment.recover`, without the cut.
 ///
@@ -138,7 +139,7 @@ pub struct Rebuilt {
 pub fn rebuild(
     scan: &mut Scan,
     mut indexer: Indexer,
-    mut each: impl FnMut(&Frame<'_>) -> ControlFlow<()>,
+    mut each: impl FnMut(&Frame<'_>) -> ControlFlow<Option<Malformed>>,
 ) -> Result<Rebuilt> {
     let mut valid_end = scan.position();
     let end = loop {
@@ -154,11 +155,13 @@ pub fn rebuild(
             break RebuildEnd::Refused(fault);
         }
         valid_end = frame.end();
-        if each(&frame).is_break() {
-            break RebuildEnd::Interrupted;
+        match each(&frame) {
+            ControlFlow::Continue(()) => {}
+            ControlFlow::Break(Some(malformed)) => break RebuildEnd::Corrupt(malformed),
+            ControlFlow::Break(None) => break RebuildEnd::Interrupted,
         }
     };
-    if matches!(end, RebuildEnd::Refused(_)) {
+    if matches!(end, RebuildEnd::Refused(_) | RebuildEnd::Interrupted) {
         return Ok(Rebuilt { indexes: indexer.into_indexes(), end, valid_end });
     }
     let (indexes, fault) = indexer.finish();

@@ -6,6 +6,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::batch::BatchBuilder;
+use crate::error::Rule;
 use crate::fs::{MemoryFile, Source};
 
 const T: i64 = 1_700_000_000_000;
@@ -147,16 +148,22 @@ fn a_full_index_ends_it() {
 
 #[test]
 fn each_batch_is_shown_once_and_may_end_it() {
-    let bytes = log();
-    let mut scan = Scan::new(Source::new("x.log", Arc::new(MemoryFile::new(bytes))).unwrap());
-    let mut seen = Vec::new();
-    let found = rebuild(&mut scan, hundred(), |frame| {
-        seen.push(frame.offset().get());
-        if seen.len() == 3 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-    });
-    let found = found.unwrap();
-    assert_eq!((found.end, found.valid_end.get()), (RebuildEnd::Interrupted, 285));
-    assert_eq!(seen, [1000, 1002, 1004]);
+    let ended = |with: Option<Malformed>| {
+        let mut scan = Scan::new(Source::new("x.log", Arc::new(MemoryFile::new(log()))).unwrap());
+        let mut seen = Vec::new();
+        let found = rebuild(&mut scan, hundred(), |frame| {
+            seen.push(frame.offset().get());
+            if seen.len() == 2 { ControlFlow::Break(with.clone()) } else { ControlFlow::Continue(()) }
+        });
+        assert_eq!(seen, [1000, 1002]);
+        found.unwrap()
+    };
+    let left = ended(None);
+    assert_eq!((left.end, left.valid_end.get()), (RebuildEnd::Interrupted, 190));
+    let damage = Malformed::new(61, Rule::Nested);
+    let cut = ended(Some(damage.clone()));
+    assert_eq!((cut.end, cut.valid_end.get()), (RebuildEnd::Corrupt(damage), 190));
+    assert_eq!(left.indexes.times.len() + 1, cut.indexes.times.len(), "the last time entry");
 }
 
 proptest! {
