@@ -31,8 +31,10 @@ pub use epoch::{EpochEnd, LeaderEpochs};
 pub use error::{Corrupt, Error, Malformed, Result, Rule};
 pub use fs::{Entry, File, Fs, Kind, LockHolder, MAX_DIRECTORY_ENTRIES, MemoryFile, OsFs, Source, Stat, StreamFile};
 pub use inspect::{
-    BatchGlimpse, Checkpoints, DirectorySummary, FileContent, FileSummary, FirstBatch, NextScan, PartitionSummary,
-    RECOVERY_BYTES_PER_SECOND, Recovery, RecoveryPoint, RootFiles, SmallFile, Tail, Target, recovery_millis,
+    BatchGlimpse, Checkpoints, DirectoryPrediction, DirectoryStart, DirectorySummary, FailureEffect, FileContent,
+    FileSummary, FirstBatch, HiddenRecords, LogCut, NextScan, PartitionPrediction, PartitionStart, PartitionSummary,
+    RECOVERY_BYTES_PER_SECOND, Recovery, RecoveryPoint, RootFiles, SmallFile, StartFailure, StartOptions, StartPlan,
+    StartPrediction, StartRecovery, StartRule, StartStatement, Tail, Target, predict_start, recovery_millis,
 };
 pub use log::{
     Answer, BatchItem, Batches, Checkpointed, Damage, DirectoryState, Located, LogBatch, LogDirectory, LogReader,

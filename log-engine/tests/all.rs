@@ -20,5 +20,7 @@ mod producers;
 mod round_trip;
 #[path = "all/side_files.rs"]
 mod side_files;
+#[path = "all/start.rs"]
+mod start;
 #[path = "all/tidy.rs"]
 mod tidy;

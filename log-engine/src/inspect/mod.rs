@@ -4,10 +4,15 @@
 
 mod parallel;
 mod small_file;
+mod start;
 mod summary;
 mod target;
 
 pub use small_file::SmallFile;
+pub use start::{
+    DirectoryPrediction, DirectoryStart, FailureEffect, HiddenRecords, LogCut, PartitionPrediction, PartitionStart,
+    StartFailure, StartOptions, StartPlan, StartPrediction, StartRecovery, StartRule, StartStatement, predict_start,
+};
 pub use summary::{
     BatchGlimpse, Checkpoints, DirectorySummary, FileContent, FileSummary, FirstBatch, NextScan, PartitionSummary,
     RECOVERY_BYTES_PER_SECOND, Recovery, RecoveryPoint, RootFiles, Tail, recovery_millis,
