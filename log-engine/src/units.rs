@@ -107,7 +107,7 @@ impl Sequence {
     /// Kafka: `DefaultRecordBatch.incrementSequence`.
     #[must_use]
     pub const fn plus(self, n: i32) -> Self {
-        if self.0 > i32::MAX.saturating_sub(n) {
+        if self.0 > i32::MAX.wrapping_sub(n) {
             Self(n.wrapping_sub(i32::MAX.wrapping_sub(self.0)).wrapping_sub(1))
         } else {
             Self(self.0.wrapping_add(n))
@@ -172,5 +172,7 @@ mod tests {
         assert_eq!(Sequence::new(0).minus(1), last);
         assert_eq!(Sequence::new(5).minus(5), Sequence::new(0));
         assert_eq!(Sequence::new(0).plus(i32::MAX), last);
+        // A negative step stands in damaged batches only; seen in Kafka's own dump of one.
+        assert_eq!(Sequence::new(736_845_433).plus(-286_511_265), Sequence::new(-1_697_149_480));
     }
 }
