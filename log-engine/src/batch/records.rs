@@ -79,6 +79,28 @@ impl<'a> Batch<'a> {
         Ok(Records { decoder })
     }
 
+    /// The bytes in which its records stand, decompressed where they are compressed: the place to look for more about records
+    /// that do not decode. A plain message is its own record, and its value is given.
+    ///
+    /// # Errors
+    /// As [`Self::records`] where the records cannot be reached at all.
+    pub fn payload<'s>(&self, scratch: &'s mut Scratch) -> Result<&'s [u8], Malformed>
+    where
+        'a: 's,
+    {
+        let (codec, packed, at) = match self.header() {
+            Some(_) => (self.codec()?, self.body(), HEADER_LEN),
+            None => {
+                let message = Message::parse(self.bytes())?;
+                (message.codec()?, message.value.unwrap_or_default(), super::legacy::header_len(message.header.magic))
+            }
+        };
+        match codec {
+            Codec::None => Ok(packed),
+            codec => scratch.decompress(codec, self.magic(), packed).map_err(|e| Malformed::new(at, e.rule)),
+        }
+    }
+
     fn legacy_records<'s>(&self, scratch: &'s mut Scratch) -> Result<Records<'s>, Malformed>
     where
         'a: 's,
@@ -97,13 +119,13 @@ impl<'a> Batch<'a> {
     }
 }
 
-/// The records of one batch. Ends after the first error.
-#[derive(Debug)]
+/// The records of one batch. Ends after the first error. A clone reads the same records again.
+#[derive(Clone, Debug)]
 pub struct Records<'s> {
     decoder: Decoder<'s>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 enum Decoder<'s> {
     V2 { reader: Reader<'s>, left: usize, base: Base, shift: usize, compressed: bool },
     Single(Option<Record<'s>>),

@@ -275,6 +275,17 @@ fn a_count_that_does_not_fit_is_found_at_the_end_of_the_records() {
 }
 
 #[test]
+fn the_payload_is_where_the_records_stand() {
+    let plain = three_records(Codec::None);
+    let records = plain[HEADER_LEN..].to_vec();
+    for codec in Codec::ALL {
+        let batch = three_records(codec);
+        let mut scratch = Scratch::default();
+        assert_eq!(Batch::parse(&batch).unwrap().payload(&mut scratch), Ok(&records[..]), "{codec}");
+    }
+}
+
+#[test]
 fn a_walk_ends_where_the_bytes_end_being_batches() {
     let mut all = bytes(A1);
     all.extend(bytes(A6));

@@ -98,6 +98,24 @@ impl ProducerSnapshot {
     }
 
     fn decode_bytes(bytes: &[u8]) -> Result<Self, Malformed> {
+        let (snapshot, len, checksum) = Self::decode_unchecked(bytes)?;
+        match bytes.len() - len {
+            0 => checksum.map(|()| snapshot),
+            left => Err(Malformed::new(len, Rule::Trailing { what: "producer snapshot", left: left as u64 })),
+        }
+    }
+
+    /// Reads a file's bytes as Kafka does, which does not mind bytes behind the entries if the checksum covers them.
+    ///
+    /// # Errors
+    /// As [`Self::decode`], with places in `bytes`, but for bytes that follow.
+    pub fn decode_prefix(bytes: &[u8]) -> Result<Self, Malformed> {
+        let (snapshot, _, checksum) = Self::decode_unchecked(bytes)?;
+        checksum.map(|()| snapshot)
+    }
+
+    /// The entries, how many bytes they and what stands before them take, and whether the checksum fits.
+    fn decode_unchecked(bytes: &[u8]) -> Result<(Self, usize, Result<(), Malformed>), Malformed> {
         let mut reader = Reader::new(bytes);
         let version = reader.take_i16()?;
         if version != VERSION {
@@ -118,14 +136,9 @@ impl ProducerSnapshot {
         for _ in 0..entry_count {
             entries.push(SnapshotEntry::decode(&mut reader)?);
         }
-        if reader.left() > 0 {
-            let rule = Rule::Trailing { what: "producer snapshot", left: reader.left() as u64 };
-            return Err(Malformed::new(reader.at(), rule));
-        }
-        if stored != computed {
-            return Err(Malformed::new(CRC_AT, Rule::Checksum { stored, computed }));
-        }
-        Ok(Self { entries })
+        let fits = stored == computed;
+        let checksum = if fits { Ok(()) } else { Err(Malformed::new(CRC_AT, Rule::Checksum { stored, computed })) };
+        Ok((Self { entries }, reader.at(), checksum))
     }
 }
 

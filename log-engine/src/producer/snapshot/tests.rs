@@ -116,6 +116,14 @@ fn each_kind_of_damage_has_its_place_and_rule() {
     assert_eq!(refused(&good[..55]), Malformed::new(48, Rule::Short { needed: 8, present: 7 }));
 }
 
+#[test]
+fn kafka_reads_past_bytes_behind_the_entries_if_the_checksum_covers_them() {
+    let trailing = [bytes_of(ONE).as_slice(), &[0; 3]].concat();
+    let unsealed = ProducerSnapshot::decode_prefix(&trailing).map(drop).unwrap_err();
+    assert!(matches!(unsealed.rule, Rule::Checksum { stored: 0x4f02_fb85, .. }));
+    assert_eq!(ProducerSnapshot::decode_prefix(&sealed(trailing)).unwrap().entries, [one()]);
+}
+
 /// A count that lies takes no memory: what is reserved follows the bytes that are there.
 #[test]
 fn a_count_that_lies_is_refused() {
