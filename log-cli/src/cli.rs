@@ -7,7 +7,7 @@ use clap::{Args, CommandFactory, FromArgMatches, Parser};
 
 use log_engine::{Fs, OsFs};
 
-use crate::commands::Command;
+use crate::commands::{Command, kafka_dump_log};
 use crate::error::{CliError, Exit};
 use crate::output::{Color, Format, RowFormat};
 use crate::throttle::{Rate, ThrottledFs};
@@ -99,6 +99,9 @@ pub(crate) fn command() -> clap::Command {
 
 /// Parses `args`, the program's name first, and runs what they ask for.
 pub(crate) fn run(args: Vec<OsString>) -> Result<Exit, CliError> {
+    if let Some(args) = kafka_dump_log::raw_arguments(&args) {
+        return kafka_dump_log::run_raw(args);
+    }
     let matches = command().try_get_matches_from(args)?;
     let cli = Cli::from_arg_matches(&matches)?;
     if cli.global.no_color { Color::Never } else { cli.global.color }.choose();

@@ -1,5 +1,6 @@
 //! One binary for all tests of the command; each module is one command or one promise.
 
 mod dump;
+mod kafka_dump_log;
 mod skeleton;
 mod support;

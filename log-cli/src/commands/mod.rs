@@ -2,6 +2,7 @@
 
 mod completions;
 mod dump;
+pub(crate) mod kafka_dump_log;
 mod man;
 
 use clap::Subcommand;
@@ -17,6 +18,9 @@ pub(crate) enum Command {
     Dump(Box<dump::Arguments>),
     /// Print the completions of a shell
     Completions(completions::Arguments),
+    /// Do what Kafka 4.4.0's kafka-dump-log does: same arguments, same output, same exit codes
+    #[command(disable_help_flag = true, disable_version_flag = true)]
+    KafkaDumpLog(kafka_dump_log::RawArguments),
     /// Print the manual page, or write one a command
     Man(man::Arguments),
 }
@@ -35,6 +39,7 @@ impl Command {
         match self {
             Self::Dump(arguments) => dump::run(&arguments, global),
             Self::Completions(arguments) => completions::run(&arguments),
+            Self::KafkaDumpLog(arguments) => kafka_dump_log::run_raw(&arguments.args),
             Self::Man(arguments) => man::run(&arguments),
         }
     }
