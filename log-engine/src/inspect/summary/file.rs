@@ -1,7 +1,6 @@
 //! One file at a glance: what it is, by its name or, failing that, by its first bytes.
 
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
 
 use super::glimpse::FirstBatch;
 use super::tail::Tail;
@@ -22,8 +21,6 @@ pub struct FileSummary {
     pub path: PathBuf,
     /// Bytes.
     pub len: u64,
-    /// When it changed last, where the file system says so.
-    pub modified: Option<SystemTime>,
     /// The name of a segment's file, taken apart.
     pub name: Option<SegmentName>,
     /// What it holds.
@@ -73,7 +70,6 @@ impl FileSummary {
     /// [`Error::NotReadable`] and [`Error::Io`] where it cannot be opened or read; broken rules are in the answer.
     pub fn of(fs: &dyn Fs, path: &Path) -> Result<Self> {
         let source = Source::open(fs, path)?;
-        let modified = fs.stat(path)?.and_then(|stat| stat.modified);
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
         let segment = SegmentName::parse(name);
         let content = match segment {
@@ -84,7 +80,7 @@ impl FileSummary {
             Err(error @ Error::Corrupt(_)) => FileContent::Broken(error),
             content => content?,
         };
-        Ok(Self { path: path.to_owned(), len: source.len(), modified, name: segment, content })
+        Ok(Self { path: path.to_owned(), len: source.len(), name: segment, content })
     }
 }
 

@@ -57,8 +57,8 @@ pub struct NextScan {
     pub bytes: u64,
     /// How many of them are scanned, whatever the recovery says, because their offset index is missing.
     pub without_index: u64,
-    /// The first segment that is scanned.
-    pub first: Option<Offset>,
+    /// The segment that recovery begins with; `None` where nothing is recovered.
+    pub from: Option<Offset>,
 }
 
 impl NextScan {
@@ -75,16 +75,21 @@ impl NextScan {
                 holder.or_else(|| logs.clone().next()).map(|(base, ..)| base)
             }
         };
-        let mut scan = Self { recovery, segments: 0, bytes: 0, without_index: 0, first: None };
+        let mut scan = Self { recovery, segments: 0, bytes: 0, without_index: 0, from };
         for (base, bytes, without_index) in logs {
-            if without_index || from.is_some_and(|from| base >= from) {
+            if without_index || scan.recovers(base) {
                 scan.segments = scan.segments.saturating_add(1);
                 scan.bytes = scan.bytes.saturating_add(bytes);
                 scan.without_index = scan.without_index.saturating_add(u64::from(without_index));
-                scan.first = scan.first.or(Some(base));
             }
         }
         scan
+    }
+
+    /// Whether recovery comes to the segment that begins at `base`.
+    #[must_use]
+    pub fn recovers(&self, base: Offset) -> bool {
+        self.from.is_some_and(|from| base >= from)
     }
 }
 
@@ -113,10 +118,10 @@ mod tests {
         bases.iter().map(|base| (Offset::new(*base), files)).collect()
     }
 
-    /// Segments scanned, their bytes, the first one.
+    /// Segments scanned, their bytes, where recovery begins.
     fn scanned(recovery: Recovery, segments: &BTreeMap<Offset, SegmentFiles>) -> (u64, u64, Option<i64>) {
         let scan = NextScan::of(recovery, segments.iter());
-        (scan.segments, scan.bytes, scan.first.map(Offset::get))
+        (scan.segments, scan.bytes, scan.from.map(Offset::get))
     }
 
     #[test]
@@ -145,10 +150,10 @@ mod tests {
         let mut three = segments(&[10, 20, 30]);
         assert_eq!(scanned(Recovery::Skipped, &three), (0, 0, None));
         three.get_mut(&Offset::new(20)).unwrap().offset_index = None;
-        assert_eq!(scanned(Recovery::Skipped, &three), (1, 10, Some(20)));
-        assert_eq!(scanned(Recovery::Deleted, &three), (1, 10, Some(20)));
+        assert_eq!(scanned(Recovery::Skipped, &three), (1, 10, None));
+        assert_eq!(scanned(Recovery::Deleted, &three), (1, 10, None));
         let last = Recovery::From(RecoveryPoint::At(Offset::new(30)));
-        assert_eq!(scanned(last, &three), (2, 20, Some(20)));
+        assert_eq!(scanned(last, &three), (2, 20, Some(30)));
         assert_eq!(NextScan::of(last, three.iter()).without_index, 1);
         // An index without its log is no segment.
         three.get_mut(&Offset::new(30)).unwrap().log = None;
