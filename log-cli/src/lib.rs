@@ -5,6 +5,7 @@
 mod cli;
 mod commands;
 mod error;
+mod human;
 mod output;
 mod progress;
 mod render;

@@ -3,6 +3,7 @@
 mod completions;
 mod dump;
 pub(crate) mod kafka_dump_log;
+mod inspect;
 mod man;
 
 use clap::Subcommand;
@@ -16,6 +17,9 @@ pub(crate) enum Command {
     /// Print records, or batches, in order
     #[command(visible_alias = "cat")]
     Dump(Box<dump::Arguments>),
+    /// Say what a directory is, how it was left, and what the next start does with it
+    #[command(visible_alias = "info")]
+    Inspect(inspect::Arguments),
     /// Print the completions of a shell
     Completions(completions::Arguments),
     /// Do what Kafka 4.4.0's kafka-dump-log does: same arguments, same output, same exit codes
@@ -38,6 +42,7 @@ impl Command {
         }
         match self {
             Self::Dump(arguments) => dump::run(&arguments, global),
+            Self::Inspect(arguments) => inspect::run(&arguments, global),
             Self::Completions(arguments) => completions::run(&arguments),
             Self::KafkaDumpLog(arguments) => kafka_dump_log::run_raw(&arguments.args),
             Self::Man(arguments) => man::run(&arguments),
