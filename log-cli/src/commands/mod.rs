@@ -4,6 +4,8 @@ mod completions;
 mod dump;
 pub(crate) mod kafka_dump_log;
 mod inspect;
+mod inspect;
+pub(crate) mod kafka_dump_log;
 mod man;
 
 use clap::Subcommand;

@@ -14,7 +14,7 @@ use log_engine::{DirectorySummary, FileSummary, Fs, PartitionSummary, RootFiles,
 use crate::cli::Global;
 use crate::error::{CliError, Exit};
 use crate::output::{self, Format};
-use crate::select::{TargetArgs, Wanted, resolve};
+use crate::select::targets::{TargetArgs, Wanted, resolve};
 use document::{Failure, Report};
 
 /// Say what a directory is, how it was left, and what the next start of a broker does with it
@@ -50,8 +50,9 @@ pub(crate) fn run(arguments: &Arguments, global: &Global) -> Result<Exit, CliErr
         output::schema::<Report>()?;
         return Ok(Exit::Fine);
     }
-    let paths = arguments.targets.all_paths()?;
-    let report = Looker { fs: &*global.fs(), wanted: arguments.targets.wanted()?, global, arguments }.report(&paths)?;
+    let fs = global.fs();
+    let paths = arguments.targets.all_paths(&*fs)?;
+    let report = Looker { fs: &*fs, wanted: arguments.targets.wanted()?, global, arguments }.report(&paths)?;
     match global.document() {
         Format::Text => text::write(&report, arguments.segments, arguments.recovery)?,
         Format::Json | Format::Ndjson => output::json(&report)?,

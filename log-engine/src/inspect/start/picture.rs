@@ -169,7 +169,7 @@ impl<'a> Picture<'a> {
         /// Kafka: `FileRecords` counts bytes with an `i32`.
         const MOST: u64 = i32::MAX as u64;
         match self.source(name)? {
-            None => Ok(Source::new(self.path(name), Arc::new(MemoryFile::default()))?),
+            None => Ok(Source::new(self.path(name), Arc::new(MemoryFile::new(Vec::new())))?),
             Some(source) if source.len() > MOST => {
                 let rule = StartRule::SegmentTooLarge { len: source.len(), most: MOST };
                 Err(StartFailure::whole(FailureEffect::Fatal, source.path(), rule).into())
