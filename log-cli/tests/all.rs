@@ -1,6 +1,8 @@
 //! One binary for all tests of the command; each module is one command or one promise.
 
 mod dump;
+mod harmless;
+mod inspect;
 mod kafka_dump_log;
 mod skeleton;
 mod support;

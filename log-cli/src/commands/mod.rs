@@ -2,8 +2,6 @@
 
 mod completions;
 mod dump;
-pub(crate) mod kafka_dump_log;
-mod inspect;
 mod inspect;
 pub(crate) mod kafka_dump_log;
 mod man;
