@@ -263,7 +263,7 @@ fn log_dirs(fs: &dyn Fs, file: &Path) -> Result<Vec<PathBuf>, CliError> {
     let text = String::from_utf8_lossy(&text);
     let value_of = |key: &str| {
         let lines = text.lines().map(str::trim).filter(|line| !line.starts_with(['#', '!']));
-        lines.filter_map(|line| line.split_once('=')).filter(|(name, _)| name.trim() == key).next_back()
+        lines.filter_map(|line| line.split_once('=')).rfind(|(name, _)| name.trim() == key)
     };
     let (_, dirs) = value_of("log.dirs").or_else(|| value_of("log.dir")).ok_or_else(|| CliError::Usage {
         message: format!("{} names no log.dirs", file.display()),
