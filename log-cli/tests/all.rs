@@ -4,5 +4,6 @@ mod dump;
 mod harmless;
 mod inspect;
 mod kafka_dump_log;
+mod kafka_dump_log_twin;
 mod skeleton;
 mod support;
