@@ -31,10 +31,12 @@ pub use epoch::{EpochEnd, LeaderEpochs};
 pub use error::{Corrupt, Error, Malformed, Result, Rule};
 pub use fs::{Entry, File, Fs, Kind, LockHolder, MAX_DIRECTORY_ENTRIES, MemoryFile, OsFs, Source, Stat, StreamFile};
 pub use inspect::{
-    BatchGlimpse, Checkpoints, DirectoryPrediction, DirectoryStart, DirectorySummary, FailureEffect, FileContent,
-    FileSummary, FirstBatch, HiddenRecords, LogCut, NextScan, PartitionPrediction, PartitionStart, PartitionSummary,
-    RECOVERY_BYTES_PER_SECOND, Recovery, RecoveryPoint, RootFiles, SmallFile, StartFailure, StartOptions, StartPlan,
-    StartPrediction, StartRecovery, StartRule, StartStatement, Tail, Target, predict_start, recovery_millis,
+    BatchGlimpse, Checkpoints, DirectoryPrediction, DirectoryStart, DirectorySummary, Explanation, FailureEffect,
+    FileContent, FileSummary, Finding, FindingCode, FirstBatch, HiddenRecords, LogCut, LogDirReport, MAX_LISTED,
+    MAX_PRODUCERS, NextScan, PartitionPrediction, PartitionReport, PartitionStart, PartitionState, PartitionSummary,
+    RECOVERY_BYTES_PER_SECOND, Recovery, RecoveryPoint, RootFiles, Severity, SmallFile, StartFailure, StartOptions,
+    StartPlan, StartPrediction, StartRecovery, StartRule, StartStatement, Tail, Target, VerifyLevel, VerifyOptions,
+    VerifyReport, predict_start, recovery_millis, verify,
 };
 pub use log::{
     Answer, BatchItem, Batches, Checkpointed, Damage, DirectoryState, Located, LogBatch, LogDirectory, LogReader,

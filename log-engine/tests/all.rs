@@ -24,3 +24,5 @@ mod side_files;
 mod start;
 #[path = "all/tidy.rs"]
 mod tidy;
+#[path = "all/verify.rs"]
+mod verify;

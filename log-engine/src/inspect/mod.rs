@@ -7,6 +7,7 @@ mod small_file;
 mod start;
 mod summary;
 mod target;
+mod verify;
 
 pub use small_file::SmallFile;
 pub use start::{
@@ -18,3 +19,7 @@ pub use summary::{
     RECOVERY_BYTES_PER_SECOND, Recovery, RecoveryPoint, RootFiles, Tail, recovery_millis,
 };
 pub use target::Target;
+pub use verify::{
+    Explanation, Finding, FindingCode, LogDirReport, MAX_LISTED, MAX_PRODUCERS, PartitionReport, PartitionState,
+    Severity, VerifyLevel, VerifyOptions, VerifyReport, verify,
+};
