@@ -2,9 +2,11 @@
 
 mod completions;
 mod dump;
+mod explain;
 mod inspect;
 pub(crate) mod kafka_dump_log;
 mod man;
+mod verify;
 
 use clap::Subcommand;
 
@@ -20,6 +22,11 @@ pub(crate) enum Command {
     /// Say what a directory is, how it was left, and what the next start does with it
     #[command(visible_alias = "info")]
     Inspect(inspect::Arguments),
+    /// Check everything that can be checked, and say what a broker starting now would do
+    #[command(visible_aliases = ["doctor", "fsck"])]
+    Verify(Box<verify::Arguments>),
+    /// Say what a finding's code means, what a broker does with it, and what to run
+    Explain(explain::Arguments),
     /// Print the completions of a shell
     Completions(completions::Arguments),
     /// Do what Kafka 4.4.0's kafka-dump-log does: same arguments, same output, same exit codes
@@ -43,6 +50,8 @@ impl Command {
         match self {
             Self::Dump(arguments) => dump::run(&arguments, global),
             Self::Inspect(arguments) => inspect::run(&arguments, global),
+            Self::Verify(arguments) => verify::run(&arguments, global),
+            Self::Explain(arguments) => explain::run(&arguments, global),
             Self::Completions(arguments) => completions::run(&arguments),
             Self::KafkaDumpLog(arguments) => kafka_dump_log::run_raw(&arguments.args),
             Self::Man(arguments) => man::run(&arguments),
