@@ -1,6 +1,7 @@
 //! One binary for all tests of the command; each module is one command or one promise.
 
 mod dump;
+mod find;
 mod harmless;
 mod inspect;
 mod kafka_dump_log;

@@ -3,6 +3,7 @@
 mod completions;
 mod dump;
 mod explain;
+mod find;
 mod inspect;
 pub(crate) mod kafka_dump_log;
 mod man;
@@ -27,6 +28,8 @@ pub(crate) enum Command {
     Verify(Box<verify::Arguments>),
     /// Say what a finding's code means, what a broker does with it, and what to run
     Explain(explain::Arguments),
+    /// Find the record of an offset or a time, and where it lies
+    Find(find::Arguments),
     /// Print the completions of a shell
     Completions(completions::Arguments),
     /// Do what Kafka 4.4.0's kafka-dump-log does: same arguments, same output, same exit codes
@@ -52,6 +55,7 @@ impl Command {
             Self::Inspect(arguments) => inspect::run(&arguments, global),
             Self::Verify(arguments) => verify::run(&arguments, global),
             Self::Explain(arguments) => explain::run(&arguments, global),
+            Self::Find(arguments) => find::run(&arguments, global),
             Self::Completions(arguments) => completions::run(&arguments),
             Self::KafkaDumpLog(arguments) => kafka_dump_log::run_raw(&arguments.args),
             Self::Man(arguments) => man::run(&arguments),

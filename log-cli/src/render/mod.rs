@@ -6,7 +6,7 @@ mod json;
 pub(crate) mod schema;
 mod template;
 mod text;
-mod time;
+pub(crate) mod time;
 
 use std::fmt::Debug;
 
