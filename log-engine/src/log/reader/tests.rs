@@ -4,6 +4,7 @@ use std::fs;
 use std::ops::ControlFlow;
 use std::path::Path;
 
+use proptest::prelude::*;
 use tempfile::TempDir;
 
 use super::*;
@@ -271,4 +272,49 @@ fn an_index_that_lies_is_told_and_the_segment_scanned() {
     let answer = LogReader::open(&OsFs, folder.path()).unwrap().find_offset(at(14)).unwrap();
     assert_eq!((answer.found, answer.via), (honest.found, Via::Scan));
     assert!(matches!(answer.doubts[0].rule, Rule::Missing { .. }));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    /// Any bytes in any file: every question has an answer, and an index changes none of the offsets that are found.
+    #[test]
+    fn any_bytes_answer_every_question(
+        flips in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..3),
+        sides in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..80), 5),
+    ) {
+        let folder = folder(&[
+            (0, vec![transactional(1, 0), batch(1, 4), batch(5, 5)]),
+            (10, vec![batch(10, 5), marker(1, 15, false)]),
+        ]);
+        let path = log_path(&folder, 0);
+        let mut bytes = fs::read(&path).unwrap();
+        for (place, byte) in &flips {
+            let place = place.index(bytes.len());
+            bytes[place] = *byte;
+        }
+        fs::write(&path, &bytes).unwrap();
+        let find = || {
+            let log = LogReader::open(&OsFs, folder.path()).unwrap();
+            (0..16).map(|offset| log.find_offset(at(offset)).unwrap().found).collect::<Vec<_>>()
+        };
+        let found = find();
+        let names = ["00.index", "10.index", "00.timeindex", "00.txnindex", "10.snapshot"];
+        for (name, bytes) in names.iter().zip(&sides) {
+            let (base, ending) = name.split_once('.').unwrap();
+            fs::write(folder.path().join(format!("{base:0>20}.{ending}")), bytes).unwrap();
+        }
+        if flips.is_empty() {
+            prop_assert_eq!(find(), found);
+        }
+        let log = LogReader::open(&OsFs, folder.path()).unwrap();
+        for time in [i64::MIN, -1, 0, 7, 14, i64::MAX] {
+            log.offset_for_time(Timestamp::new(time)).unwrap();
+        }
+        log.offset_for_max_timestamp().unwrap();
+        let _ = log.aborted_by_index(at(0)..at(16));
+        for view in [View::Everything, View::ReadUncommitted, View::ReadCommitted] {
+            read(folder.path(), i64::MIN..i64::MAX, Reading::view(view));
+        }
+    }
 }
