@@ -218,8 +218,13 @@ impl Wanted {
     }
 }
 
-/// Where a path given by hand leads: links in it are followed, as in any command.
+/// Where a path given by hand leads: a link is followed, as in any command, and `.` gets its name. Any other path stays as it was
+/// written, so that what is printed can be found again.
 pub(crate) fn resolve(path: &Path) -> Result<PathBuf, Error> {
+    let is_link = path.symlink_metadata().is_ok_and(|metadata| metadata.is_symlink());
+    if path.file_name().is_some() && !is_link {
+        return Ok(path.to_owned());
+    }
     std::fs::canonicalize(path).map_err(|source| Error::Io { op: "open", path: path.to_owned(), source })
 }
 
