@@ -1,8 +1,8 @@
 //! Rows on their way to standard output: collected, written in large pieces, one JSON document where that is asked.
 
-use std::fs::File;
 use std::io::{self, Write};
-use std::os::fd::AsFd;
+
+use serde::Serialize;
 
 use crate::error::CliError;
 
@@ -12,7 +12,7 @@ const PIECE: usize = 256 << 10;
 /// Rows for standard output. Each ends in a line feed.
 #[derive(Debug)]
 pub(crate) struct Rows {
-    to: File,
+    to: io::StdoutLock<'static>,
     buffer: Vec<u8>,
     /// True for a JSON array around the rows.
     is_document: bool,
@@ -23,10 +23,9 @@ pub(crate) struct Rows {
 impl Rows {
     /// To standard output; in an array if it `is_document`.
     pub(crate) fn new(is_document: bool) -> Result<Self, CliError> {
-        let to = File::from(io::stdout().as_fd().try_clone_to_owned()?);
         let mut buffer = Vec::with_capacity(PIECE + (PIECE >> 2));
         buffer.extend_from_slice(if is_document { b"[" } else { b"" });
-        Ok(Self { to, buffer, is_document, count: 0 })
+        Ok(Self { to: io::stdout().lock(), buffer, is_document, count: 0 })
     }
 
     /// Lets `head` write what is no row, before the first one.
@@ -48,9 +47,16 @@ impl Rows {
         if self.buffer.len() >= PIECE { self.flush() } else { Ok(()) }
     }
 
+    /// Adds one row as JSON.
+    pub(crate) fn json(&mut self, row: &impl Serialize) -> Result<(), CliError> {
+        let mut line = serde_json::to_vec(row).map_err(io::Error::other)?;
+        line.push(b'\n');
+        self.row(|out| out.extend_from_slice(&line))
+    }
+
     /// Writes what was collected.
     pub(crate) fn flush(&mut self) -> Result<(), CliError> {
-        let written = self.to.write_all(&self.buffer);
+        let written = self.to.write_all(&self.buffer).and_then(|()| self.to.flush());
         self.buffer.clear();
         Ok(written?)
     }

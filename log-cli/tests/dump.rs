@@ -67,31 +67,53 @@ fn partition_folder(case: &Path, partition: &str) -> Option<std::path::PathBuf> 
 }
 
 #[test]
-fn a_dump_carries_every_record_that_a_consumer_read() {
-    let (mut read, mut records) = (0, 0);
+fn a_dump_with_the_eyes_of_a_consumer_carries_what_real_consumers_read() {
+    let (mut read, mut records) = ([0, 0], 0);
     for case in golden::kafka_cases() {
         for (partition, isolation, consumed) in readouts(&golden::kafka(&case)) {
-            if isolation != "read_uncommitted" {
-                continue;
-            }
             let Some(folder) = partition_folder(&golden::kafka(&case), &partition) else { continue };
-            let output = run(&["dump", arg(&folder), "--format", "ndjson", "--bytes", "hex", "--control=no"]);
-            let dumped = lines(&output);
-            let by_offset: std::collections::BTreeMap<i64, &Value> = dumped
-                .iter()
-                .filter(|line| line.get("type").is_none())
-                .map(|line| (line["offset"].as_i64().unwrap(), line))
-                .collect();
-            for record in consumed.iter().filter(|record| record.get("error").is_none()) {
-                let offset = record["offset"].as_i64().unwrap();
-                let line = by_offset.get(&offset).unwrap_or_else(|| panic!("{case} {partition}: no offset {offset}"));
-                assert_eq!(as_consumed(line, record), *record, "{case} {partition}");
-                records += 1;
+            let flags = ["--format", "ndjson", "--bytes", "hex", "--isolation", isolation];
+            let dumped = lines(&run(&[&["dump", arg(&folder)], &flags[..]].concat()));
+            // A consumer stops where it fails; a dump says the damage and goes on.
+            let failed = consumed.iter().find(|line| line.get("error").is_some());
+            let stopped = failed.map_or(i64::MAX, |line| line["position"].as_i64().unwrap());
+            let is_damage = |line: &&Value| line.get("type").is_some();
+            assert_eq!(failed.is_some(), dumped.iter().any(|line| is_damage(&line)), "{case} {partition}");
+            let dumped: Vec<_> =
+                dumped.iter().filter(|line| !is_damage(line) && line["offset"].as_i64() < Some(stopped)).collect();
+            let consumed: Vec<_> = consumed.iter().filter(|line| line.get("error").is_none()).collect();
+            let offsets =
+                |lines: &[&Value]| lines.iter().map(|line| line["offset"].as_i64().unwrap()).collect::<Vec<_>>();
+            assert_eq!(offsets(&dumped), offsets(&consumed), "{case} {partition} {isolation}");
+            for (line, record) in dumped.iter().zip(&consumed) {
+                assert_eq!(as_consumed(line, record), **record, "{case} {partition} {isolation}");
             }
-            read += 1;
+            read[usize::from(isolation == "read_committed")] += 1;
+            records += consumed.len();
         }
     }
-    assert!(read > 100 && records > 5000, "{records} records of {read} readouts");
+    assert!(read[0] > 100 && read[1] > 10 && records > 5000, "{records} records of {read:?} readouts");
+}
+
+#[test]
+fn without_isolation_everything_is_shown_and_with_it_control_records_on_request() {
+    let folder = golden::sample().join("txn-0");
+    let count = |flags: &[&str]| {
+        let found = lines(&run(&[&["dump", arg(&folder), "--json"], flags].concat()));
+        let control = found.iter().filter(|line| line["isControl"] == true).count();
+        (found.len(), control)
+    };
+    let (all, markers) = count(&[]);
+    assert!(markers > 3);
+    assert_eq!(count(&["--control=no"]), (all - markers, 0));
+    assert_eq!(count(&["--control=only"]), (markers, markers));
+    assert_eq!(count(&["--isolation", "read_uncommitted"]), (all - markers, 0));
+    assert_eq!(count(&["--isolation", "read_uncommitted", "--control"]), (all, markers));
+    let (committed, none) = count(&["--isolation", "read_committed"]);
+    assert!(committed < all - markers && none == 0);
+    assert_eq!(count(&["--isolation", "read_committed", "-n", "2"]), (2, 0));
+    let file = folder.join("00000000000000000000.log");
+    assert_eq!(run(&["dump", arg(&file), "--isolation", "read_committed"]).status.code(), Some(2));
 }
 
 #[test]

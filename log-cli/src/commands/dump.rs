@@ -12,13 +12,13 @@ use crate::render::schema::DumpLine;
 use crate::render::{self, Layout, RenderArgs};
 use crate::select::SelectArgs;
 use crate::select::targets::{Segment, Series, TargetArgs};
-use crate::walk::{BatchView, Damage, Flow, Met, Options, Sink, Unit, Walk};
+use crate::walk::{BatchView, Damage, Flow, Isolation, Met, Options, Sink, Unit, Walk};
 use crate::writer::Rows;
 
 /// Print records, or batches, in order
 ///
-/// Everything that lies in the files is shown: control records, aborted data, and what lies before the log's start. Damage is a line
-/// of its own, and the dump goes on behind it; the exit code is then 1.
+/// Without --isolation everything that lies in the files is shown: control records, aborted data, and what lies before the log's start.
+/// Damage is a line of its own, and the dump goes on behind it; the exit code is then 1.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -32,6 +32,8 @@ pub(crate) struct Arguments {
     targets: TargetArgs,
     #[command(flatten)]
     select: SelectArgs,
+    #[command(flatten)]
+    consumer: ConsumerArgs,
     #[command(flatten)]
     render: RenderArgs,
     #[command(flatten)]
@@ -56,22 +58,58 @@ pub(crate) struct WalkArgs {
     stop_on_damage: bool,
 }
 
+/// Whose eyes to read with.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Which records")]
+pub(crate) struct ConsumerArgs {
+    /// What a consumer at this level would read: from the log's start to its end or the last stable offset, no control records
+    #[arg(long, value_enum, value_name = "LEVEL")]
+    isolation: Option<Isolation>,
+}
+
 impl WalkArgs {
     /// The options of a walk for `unit`.
     pub(crate) fn options(&self, select: &SelectArgs, unit: Unit) -> Result<Options, CliError> {
         let now = jiff::Timestamp::now().as_millisecond();
         let selection = select.selection(now)?;
-        Ok(Options { selection, unit, verify: !self.no_verify, stop_on_damage: self.stop_on_damage })
+        Ok(Options { selection, unit, verify: !self.no_verify, stop_on_damage: self.stop_on_damage, isolation: None })
+    }
+}
+
+impl Options {
+    /// The same with the eyes of a consumer, if that is asked.
+    pub(crate) fn with_isolation(self, args: &ConsumerArgs) -> Self {
+        Self { isolation: args.isolation, ..self }
     }
 }
 
 /// Writes all it is given.
-struct Printer {
+pub(crate) struct Printer {
     layout: Box<dyn Layout>,
     rows: Rows,
     unit: Unit,
     label: String,
     quiet: bool,
+}
+
+impl Printer {
+    /// Writes `unit` as the arguments say.
+    pub(crate) fn new(render: &RenderArgs, unit: Unit, global: &Global) -> Result<Self, CliError> {
+        let mut layout = render.layout(global)?;
+        let mut rows = Rows::new(render.is_document(global))?;
+        rows.bare(|out| layout.head(out));
+        Ok(Self { layout, rows, unit, label: String::new(), quiet: global.quiet })
+    }
+
+    /// Writes what was collected so far.
+    pub(crate) fn flush(&mut self) -> Result<(), CliError> {
+        self.rows.flush()
+    }
+
+    /// Writes the rest.
+    pub(crate) fn finish(self) -> Result<(), CliError> {
+        self.rows.finish()
+    }
 }
 
 impl Sink for Printer {
@@ -120,6 +158,14 @@ pub(crate) fn print_damage(
     Ok(())
 }
 
+/// Says that the arguments name no partition that is there.
+pub(crate) fn nothing_found(global: &Global) -> Exit {
+    if !global.quiet {
+        anstream::eprintln!("no partition has such a name");
+    }
+    Exit::No
+}
+
 /// The exit code of a walk.
 pub(crate) fn exit_of(met: &Met) -> Exit {
     match met {
@@ -152,27 +198,22 @@ pub(crate) fn run(arguments: &Arguments, global: &Global) -> Result<Exit, CliErr
         return Err(CliError::usage("--batches is written as text, json or ndjson"));
     }
     let fs = global.fs();
-    let mut walk = Walk::new(Arc::clone(&fs), arguments.walk.options(&arguments.select, unit)?);
-    let mut layout = arguments.render.layout(global)?;
+    let options = arguments.walk.options(&arguments.select, unit)?.with_isolation(&arguments.consumer);
+    let mut walk = Walk::new(Arc::clone(&fs), options);
+    let mut printer = Printer::new(&arguments.render, unit, global)?;
     let found = arguments.targets.find(&*fs)?;
     walk.met.failed = !found.failed.is_empty();
     found.failed.iter().for_each(|error| complain(error));
     if found.series.is_empty() && !walk.met.failed {
-        if !global.quiet {
-            anstream::eprintln!("no partition has such a name");
-        }
-        return Ok(Exit::No);
+        return Ok(nothing_found(global));
     }
-    let mut rows = Rows::new(arguments.render.is_document(global))?;
-    rows.bare(|out| layout.head(out));
-    let mut printer = Printer { layout, rows, unit, label: String::new(), quiet: global.quiet };
     for series in &found.series {
         walk.run(series, &mut printer)?;
         if walk.is_over() {
             break;
         }
     }
-    printer.rows.finish()?;
+    printer.finish()?;
     summarize(&walk.met, global);
     Ok(exit_of(&walk.met))
 }

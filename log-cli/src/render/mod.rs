@@ -120,6 +120,11 @@ impl RenderArgs {
         self.template.is_none() && global.rows() == RowFormat::Json
     }
 
+    /// True for the form that people read.
+    pub(crate) fn is_text(&self, global: &Global) -> bool {
+        self.template.is_none() && global.rows() == RowFormat::Text
+    }
+
     /// True for the forms that can show a batch instead of its records.
     pub(crate) fn shows_batches(&self, global: &Global) -> bool {
         self.template.is_none() && !global.rows().is_for_records()

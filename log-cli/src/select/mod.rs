@@ -169,6 +169,16 @@ impl SelectArgs {
 }
 
 impl Selection {
+    /// Whether the tests are to be inverted; from here on they are not.
+    pub(crate) fn take_invert(&mut self) -> bool {
+        std::mem::take(&mut self.invert)
+    }
+
+    /// Which control records are wanted, where the arguments say it.
+    pub(crate) const fn control(&self) -> Option<Control> {
+        self.control
+    }
+
     /// True if the end of the log must be known to say which offsets are wanted.
     pub(crate) fn needs_end(&self) -> bool {
         self.offsets.is_some_and(|range| range.needs_end())

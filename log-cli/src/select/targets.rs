@@ -16,7 +16,7 @@ use crate::error::CliError;
 #[command(next_help_heading = "Where")]
 pub(crate) struct TargetArgs {
     /// Files, folders of partitions, log directories; - for one segment on standard input
-    #[arg(value_name = "PATH", required_unless_present = "broker_config", help_heading = None::<&str>)]
+    #[arg(value_name = "PATH", required_unless_present_any = ["broker_config", "schema"], help_heading = None::<&str>)]
     paths: Vec<PathBuf>,
     /// Read log.dirs of a broker's configuration
     #[arg(long, value_name = "FILE")]
@@ -136,6 +136,11 @@ impl Series {
     fn of_stdin(base: i64) -> Self {
         let segments = vec![Segment { base, name: "-".to_owned(), path: None }];
         Self { topic: None, partition: None, folder: None, segments, is_live: false }
+    }
+
+    /// The partition's folder, or the file; `None` for standard input.
+    pub(crate) fn path(&self) -> Option<&Path> {
+        self.folder.as_deref().or_else(|| self.segments.first()?.path.as_deref())
     }
 
     /// What to call it before people: `orders-3`, or the file.

@@ -20,24 +20,18 @@ pub(crate) struct Damage {
 impl Damage {
     /// A batch that is not sound as a whole.
     pub(crate) fn of_batch(frame: &Frame<'_>, fault: &Malformed) -> Self {
-        let code = match fault.rule {
-            Rule::Checksum { .. } => Some("B001"),
-            Rule::SizeTooSmall { .. } => Some("B002"),
-            Rule::Version { .. } => Some("B004"),
-            Rule::TooLarge { .. } => None,
-            _ => Some("B007"),
-        };
-        Self::at(frame, code, fault)
+        Self::at(frame, fault)
     }
 
     /// A batch with a fitting checksum whose records cannot be read, from some place on.
     pub(crate) fn of_records(frame: &Frame<'_>, fault: &Malformed) -> Self {
-        Self::at(frame, if matches!(fault.rule, Rule::TooLarge { .. }) { None } else { Some("B007") }, fault)
+        let code = if matches!(fault.rule, Rule::TooLarge { .. }) { None } else { Some("B007") };
+        Self { code, ..Self::at(frame, fault) }
     }
 
-    fn at(frame: &Frame<'_>, code: Option<&'static str>, fault: &Malformed) -> Self {
+    fn at(frame: &Frame<'_>, fault: &Malformed) -> Self {
         Self {
-            code,
+            code: code_of(&fault.rule),
             position: frame.position().get(),
             bytes: Some(frame.len()),
             offset: Some(frame.offset().get()),
@@ -58,5 +52,16 @@ impl Damage {
             ),
         };
         Self { code: Some(code), position, bytes, offset: None, message }
+    }
+}
+
+/// The finding for a batch as a whole that breaks a rule; `None` if it is only too large.
+pub(super) const fn code_of(rule: &Rule) -> Option<&'static str> {
+    match rule {
+        Rule::Checksum { .. } => Some("B001"),
+        Rule::SizeTooSmall { .. } => Some("B002"),
+        Rule::Version { .. } => Some("B004"),
+        Rule::TooLarge { .. } => None,
+        _ => Some("B007"),
     }
 }

@@ -1,5 +1,6 @@
 //! From the segments of a partition to the batches and records that are wanted of them, in order.
 
+mod consumer;
 mod damage;
 mod frames;
 
@@ -8,8 +9,10 @@ use std::sync::Arc;
 
 use log_engine::{Batch, Frame, Fs, Malformed, Record, Scratch};
 
+pub(crate) use consumer::Isolation;
 pub(crate) use damage::Damage;
-use frames::{Ended, Frames, Tail, Visit};
+pub(crate) use frames::Tail;
+use frames::{Ended, Frames, Visit};
 
 use crate::error::CliError;
 use crate::select::targets::{Segment, Series};
@@ -66,6 +69,8 @@ pub(crate) struct Options {
     pub(crate) verify: bool,
     /// Whether damage ends the walk.
     pub(crate) stop_on_damage: bool,
+    /// What a consumer would read; `None`: everything that lies in the files.
+    pub(crate) isolation: Option<Isolation>,
 }
 
 /// What was met on all walks so far.
@@ -105,13 +110,20 @@ pub(crate) struct Walk {
     left: u64,
     /// What was met so far.
     pub(crate) met: Met,
+    /// True if nobody is told what the system refuses.
+    is_silent: bool,
 }
 
 impl Walk {
     /// A walk over files of `fs`.
     pub(crate) fn new(fs: Arc<dyn Fs>, options: Options) -> Self {
         let left = options.selection.limit.unwrap_or(u64::MAX);
-        Self { fs, options, scratch: Scratch::default(), left, met: Met::default() }
+        Self { fs, options, scratch: Scratch::default(), left, met: Met::default(), is_silent: false }
+    }
+
+    /// The same, but nobody is told what the system refuses: a walk before the one that counts.
+    pub(crate) fn silent(fs: Arc<dyn Fs>, options: Options) -> Self {
+        Self { is_silent: true, ..Self::new(fs, options) }
     }
 
     /// True if nothing more is wanted of any partition.
@@ -127,6 +139,9 @@ impl Walk {
         }
         if self.left == 0 {
             return Ok(());
+        }
+        if let Some(isolation) = self.options.isolation {
+            return self.run_as_consumer(series, isolation, sink);
         }
         let Some(bounds) = self.bounds(series)? else {
             return Ok(());
@@ -206,7 +221,9 @@ impl Walk {
 
     fn failed(&mut self, error: &log_engine::Error) {
         self.met.failed = true;
-        crate::error::complain(error);
+        if !self.is_silent {
+            crate::error::complain(error);
+        }
     }
 }
 
