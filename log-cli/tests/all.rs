@@ -2,9 +2,12 @@
 
 mod dump;
 mod find;
+mod grep;
 mod harmless;
 mod inspect;
 mod kafka_dump_log;
 mod kafka_dump_log_twin;
+mod ls;
 mod skeleton;
 mod support;
+mod tail;

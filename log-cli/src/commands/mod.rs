@@ -4,9 +4,12 @@ mod completions;
 mod dump;
 mod explain;
 mod find;
+mod grep;
 mod inspect;
 pub(crate) mod kafka_dump_log;
+mod ls;
 mod man;
+mod tail;
 mod verify;
 
 use clap::Subcommand;
@@ -30,6 +33,12 @@ pub(crate) enum Command {
     Explain(explain::Arguments),
     /// Find the record of an offset or a time, and where it lies
     Find(find::Arguments),
+    /// Print the records in which a pattern is found
+    Grep(Box<grep::Arguments>),
+    /// Print the last records, and follow what is appended
+    Tail(Box<tail::Arguments>),
+    /// List partitions, segments or files, one a line
+    Ls(ls::Arguments),
     /// Print the completions of a shell
     Completions(completions::Arguments),
     /// Do what Kafka 4.4.0's kafka-dump-log does: same arguments, same output, same exit codes
@@ -42,7 +51,7 @@ pub(crate) enum Command {
 impl Command {
     /// True for the commands whose rows are records.
     const fn prints_records(&self) -> bool {
-        matches!(self, Self::Dump(_))
+        matches!(self, Self::Dump(_) | Self::Grep(_) | Self::Tail(_))
     }
 
     /// Does it.
@@ -56,6 +65,9 @@ impl Command {
             Self::Verify(arguments) => verify::run(&arguments, global),
             Self::Explain(arguments) => explain::run(&arguments, global),
             Self::Find(arguments) => find::run(&arguments, global),
+            Self::Grep(arguments) => grep::run(&arguments, global),
+            Self::Tail(arguments) => tail::run(&arguments, global),
+            Self::Ls(arguments) => ls::run(&arguments, global),
             Self::Completions(arguments) => completions::run(&arguments),
             Self::KafkaDumpLog(arguments) => kafka_dump_log::run_raw(&arguments.args),
             Self::Man(arguments) => man::run(&arguments),
