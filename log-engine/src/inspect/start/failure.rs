@@ -40,9 +40,6 @@ pub enum StartRule {
     /// The file has to be there.
     #[error("is missing")]
     Missing,
-    /// The file has no bytes, and has to have some.
-    #[error("is empty")]
-    Empty,
     /// A process holds the lock.
     #[error("is locked by another process")]
     Locked,

@@ -86,14 +86,10 @@ pub(super) fn empty(picture: &mut Picture<'_>, base: Offset) -> Outcome<u64> {
 }
 
 fn refused(log: &Source, position: FilePosition, fault: IndexFault) -> Outcome<Recovered> {
-    let fatal = |rule: StartRule| Err(StartFailure::new(FailureEffect::Fatal, log.path(), position, rule).into());
     match fault {
         IndexFault::InvalidOffset { offset, last } => Ok(Recovered::NotRising { offset, last }),
         IndexFault::Overflow { offset, .. } => Ok(Recovered::TooFar { offset }),
-        IndexFault::Full { entries } => fatal(StartRule::IndexFull { room: entries as u64 }),
-        IndexFault::Position { position } => {
-            fatal(StartRule::SegmentTooLarge { len: position.get(), most: i32::MAX as u64 })
-        }
+        fault => Err(StartFailure::new(FailureEffect::Fatal, log.path(), position, fatal_rule(fault)).into()),
     }
 }
 
@@ -113,7 +109,7 @@ impl Follower<'_> {
         }
         let rule = match self.producers.apply(frame) {
             Ok(completed) => match completed.filter(|txn| txn.aborted).map(|txn| self.txns.append(&aborted(&txn))) {
-                Some(Err(fault)) => not_rising(fault),
+                Some(Err(fault)) => fatal_rule(fault),
                 _ => {
                     let last = frame.last_offset().unwrap_or(frame.offset());
                     self.producers.advance(last.next());
@@ -138,7 +134,8 @@ fn aborted(txn: &CompletedTransaction) -> AbortedTxn {
     }
 }
 
-fn not_rising(fault: IndexFault) -> StartRule {
+/// What a fault means where it ends the process.
+fn fatal_rule(fault: IndexFault) -> StartRule {
     match fault {
         IndexFault::InvalidOffset { offset, last } => StartRule::NotRising { offset: offset.get(), last: last.get() },
         IndexFault::Full { entries } => StartRule::IndexFull { room: entries as u64 },

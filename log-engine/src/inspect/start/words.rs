@@ -112,3 +112,67 @@ impl fmt::Display for List<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::inspect::start::{StartRecovery, StartRule};
+    use crate::units::FilePosition;
+
+    fn names(n: usize) -> Vec<String> {
+        (0..n).map(|n| format!("{n}.log")).collect()
+    }
+
+    #[test]
+    fn a_partition_speaks_of_what_matters_most_first() {
+        let mut partition = PartitionPrediction::untouched(Path::new("orders-0"), StartRecovery::Skipped);
+        let said = |partition: &PartitionPrediction| -> Vec<String> {
+            partition.statements().iter().map(ToString::to_string).collect()
+        };
+        assert_eq!(said(&partition), ["starts, loses nothing"]);
+
+        partition.files_rebuilt = vec!["0.index".to_owned()];
+        partition.hidden = Some(HiddenRecords { file: "9.log".to_owned(), records: 33 });
+        partition.records_dropped = 5;
+        partition.bytes_dropped = 400;
+        partition.segments_deleted = names(5);
+        partition.cuts = vec![LogCut { file: "7.log".to_owned(), position: FilePosition::new(10), bytes: 90 }];
+        let file = Path::new("orders-0/partition.metadata");
+        partition.failure = Some(StartFailure::whole(FailureEffect::Fatal, file, StartRule::Missing));
+        assert_eq!(
+            said(&partition),
+            [
+                "the broker ends, and with it every partition: orders-0/partition.metadata at byte 0: is missing",
+                "7.log is cut at byte 10; 90 bytes go",
+                "5 segments are removed: 0.log, 1.log, 2.log and 2 more",
+                "5 intact records are lost (400 bytes)",
+                "the log ends where 9.log begins: 33 records in it are no longer served, without a word",
+                "index files are made again: 0.index",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_directory_speaks_of_the_fatal_before_the_rest() {
+        let failure = |effect| StartFailure::whole(effect, Path::new("x"), StartRule::Missing);
+        let directory = DirectoryPrediction {
+            path: "data".into(),
+            is_clean: true,
+            is_offline: false,
+            failures: vec![failure(FailureEffect::Offline), failure(FailureEffect::Fatal)],
+            partitions: Vec::new(),
+        };
+        let fatal = failure(FailureEffect::Fatal);
+        assert_eq!(directory.statements()[0], StartStatement::Fails(&fatal));
+    }
+
+    #[test]
+    fn of_many_names_three_are_told() {
+        let shown = |n| List(&names(n)).to_string();
+        assert_eq!(shown(0), "");
+        assert_eq!(shown(3), "0.log, 1.log, 2.log");
+        assert_eq!(shown(4), "0.log, 1.log, 2.log and 1 more");
+    }
+}
