@@ -127,15 +127,19 @@ impl OffsetIndexCheck {
             self.zeros(slot.at, plan, out)?;
             return Ok(true);
         }
-        if slot.entry.delta.get() < 0 {
+        let is_below = slot.entry.delta.get() < 0;
+        let is_outside = entry.position < 0 || entry.position >= self.log_len;
+        if !is_below && !is_outside {
+            return Ok(false);
+        }
+        if is_below {
             let weight = plan.index_weight(Severity::Error, Severity::Warning);
             out.add(FindingCode::I002, weight, Place::at(&self.file, slot.at).offset(entry.offset), || {
                 format!("entry for offset {} is below the segment's base {}", entry.offset, self.base)
             });
-        } else if entry.position < 0 || entry.position >= self.log_len {
+        }
+        if is_outside {
             self.past_end(entry, plan, out);
-        } else {
-            return Ok(false);
         }
         self.slots.pass();
         Ok(true)

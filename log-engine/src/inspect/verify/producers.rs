@@ -15,7 +15,7 @@ use crate::error::Result;
 use crate::fs::Fs;
 use crate::producer::{Marker, ProducerEntry, ProducerSnapshot, ProducerStates, SnapshotEntry};
 use crate::segment::SegmentFile;
-use crate::units::{Offset, ProducerId, Sequence};
+use crate::units::{Offset, ProducerEpoch, ProducerId, Sequence};
 
 /// Batches of a segment that wait for the segments before it: a few MiB.
 const MAX_WAITING: usize = 1 << 15;
@@ -111,6 +111,8 @@ struct History {
     markers: u64,
     /// The sequence that would come next if the last batch, whose sequence is wrong, had had the right one.
     instead: Option<Sequence>,
+    /// The epoch to which a marker raised it: the next data batch of that epoch is its first.
+    raised_to: Option<ProducerEpoch>,
     /// How many damaged places there were when it was last seen.
     damages: u64,
 }
@@ -187,7 +189,11 @@ impl LogProducers {
         if !is_control {
             self.sequence(place, header, fs, plan, out)?;
         }
+        let before = self.states.producer(id).map(ProducerEntry::epoch).filter(|epoch| epoch.get() != -1);
         let history = self.histories.entry(id).or_default();
+        if is_control && before.is_some_and(|before| header.producer_epoch() > before) {
+            history.raised_to = Some(header.producer_epoch());
+        }
         history.damages = self.damages;
         match (is_control, header.attributes().is_transactional()) {
             (true, _) => history.markers = history.markers.saturating_add(1),
@@ -227,7 +233,8 @@ impl LogProducers {
         let is_sure = history.damages == self.damages;
         let weight = plan.facts.history_weight(Severity::Warning);
         let known = self.states.producer(id).filter(|entry| entry.epoch().get() != -1);
-        let due = known.and_then(|entry| due(entry, header));
+        let is_first = history.raised_to == Some(epoch);
+        let due = known.and_then(|entry| due(entry, header, is_first));
         let is_strange = known.is_none()
             && first.get() > 0
             && self.is_from_the_start()
@@ -391,11 +398,15 @@ impl Due {
 }
 
 /// What is due from a known producer; `None` if anything goes.
-fn due(entry: &ProducerEntry, header: &BatchHeader) -> Option<Due> {
+fn due(entry: &ProducerEntry, header: &BatchHeader, is_first: bool) -> Option<Due> {
+    let begins_anew = Some(Due::Sequence(Sequence::new(0)));
     match header.producer_epoch().cmp(&entry.epoch()) {
         std::cmp::Ordering::Less => Some(Due::Epoch(entry.epoch().get())),
-        std::cmp::Ordering::Greater => Some(Due::Sequence(Sequence::new(0))),
-        std::cmp::Ordering::Equal => entry.last_sequence().map(|last| Due::Sequence(last.plus(1))),
+        std::cmp::Ordering::Greater => begins_anew,
+        std::cmp::Ordering::Equal => match entry.last_sequence() {
+            Some(last) => Some(Due::Sequence(last.plus(1))),
+            None => begins_anew.filter(|_| is_first),
+        },
     }
 }
 

@@ -172,11 +172,13 @@ RULES = {
     "crc-two-damages": two_crcs,
     "page-zero-4096": CRC,
     "sector-zero-512": CRC,
+    "segment-zero-whole": here("B013", "e"),        # nothing but zeros from the first byte on
 
     # Header fields outside the checksum.
     "base-offset-up": here("B005", "e"),            # its last offset reaches the next segment's base
     "base-offset-down": here("B005", "e"),          # not above all before it
     "base-offset-negative": here("B005", "e"),      # below the segment's base
+    "base-offset-below-segment": here("B005", "e"),
     "base-offset-up-last": GAP,                     # a gap before it, nothing behind it to overlap
     "base-offset-beyond-i32": here("B006", "e"),
     "base-offset-beyond-i32-last": here("B006", "e"),
@@ -188,10 +190,15 @@ RULES = {
     "batch-length-huge": here("B003", "e"),         # valid batches follow: a hole, not a tail
     "batch-length-huge-last": here("B003", tail),
     "magic-0": CRC,                                 # CRC-32 of the old formats does not fit
+    "magic-1": CRC,
+    "magic-minus-126": here("B004", "e"),           # no format has it
     "magic-3": here("B004", "e"),
     "leader-epoch-up": here("B010", "e"),           # alone against its neighbours and the epoch file
     "leader-epoch-down": here("B010", "e"),         # below the one before
     "leader-epoch-negative": here("B010", "w"),
+    # The last batch has no neighbour behind it: without a marker an epoch that was raised for good looks the same.
+    "leader-epoch-up-last": lambda c: [("B010", "e", c.file, c.position)] if c.marker
+    else [("E003", "i", c.partition + "/leader-epoch-checkpoint", 0)],
 
     # Fields inside the checksum: not sealed again, the checksum tells.
     "attributes-codec-7": CRC,
@@ -215,6 +222,8 @@ RULES = {
     "max-timestamp-future-sealed": here("B008", "w"),
     "sequence-sealed": here("B011", "w"),           # not the last sequence + 1
     "producer-id-sealed": here("X002", "w"),        # opens a transaction that the next snapshot does not know
+    "producer-epoch-down-sealed": here("B011", "w"),
+    "commit-made-control-type-9-sealed": here("B011", "e"),  # a data batch with a producer and no sequence
     "transactional-bit-off-sealed": here("X002", outside_transaction),
 
     # Order.
@@ -228,6 +237,8 @@ RULES = {
     "tail-cut-at-boundary": here("B014", cut_at_boundary),
     "tail-plus-1": here("B013", tail),              # at most 17 bytes, no frame
     "tail-plus-11": here("B013", tail),
+    "tail-plus-5": here("B013", tail),
+    "tail-cut-stub": here("B013", tail),            # at most 17 bytes of a batch are left
     "tail-zeros-100": here("B013", tail),
     "tail-zeros-4096": here("B013", tail),
     "tail-garbage": garbage,
@@ -304,6 +315,7 @@ RULES = {
     "epochs-malformed": CHECKPOINT,
     "epochs-bad-number": CHECKPOINT,
     "epochs-count-wrong": CHECKPOINT,
+    "epochs-version-1": CHECKPOINT,
     "epochs-empty": here("E001", "w"),
     "epochs-missing": here("E001", "w"),
     "epochs-decreasing": here("E001", "w"),
@@ -315,6 +327,8 @@ RULES = {
     "recovery-point-malformed": CHECKPOINT,
     "recovery-point-bad-number": CHECKPOINT,
     "recovery-point-count": CHECKPOINT,
+    "recovery-point-version": CHECKPOINT,
+    "recovery-point-negative": here("C003", "w"),
     "recovery-point-empty": here("C002", "e"),      # the log-start file is not empty, so the broker is past its first minute
     "recovery-point-missing": here("C002", "w"),
     "recovery-point-other-only": here("C002", "w"),
@@ -336,9 +350,11 @@ RULES = {
     "partition-metadata-missing": here("D003", "e"),
     "partition-metadata-empty": here("D003", "e"),
     "partition-metadata-garbage": here("D003", "e"),
+    "partition-metadata-zero-id": here("D003", "e"),
     "partition-metadata-other-id": nothing,         # only the metadata log knows the id
     "meta-properties-missing": here("D004", "e"),
     "meta-properties-empty": here("D004", "e"),
+    "meta-properties-version-9": here("D004", "e"),
     "meta-properties-no-directory-id": here("D004", "w"),
     "meta-properties-other-cluster": nothing,       # consistent in itself
     "meta-properties-other-node": nothing,
@@ -366,10 +382,14 @@ RULES = {
     "unknown-file-log-name": here("D006", "e"),
     "unknown-file-index-name": here("D006", "e"),
     "unknown-orphan-index": here("D006", "w"),
+    "unknown-orphan-timeindex": here("D006", "w"),
+    "unknown-file-log-short-number": here("D006", "i"),  # an empty segment of that base is made, the file stays
     "root-unknown-file": here("D006", "i"),
     "root-unknown-directory": folder("D006", "e"),
     "root-lost-and-found": folder("D006", "e"),
     "root-hidden-directory": folder("D006", "e"),
+    "root-dash-directory": folder("D006", "e"),
+    "root-partition-9": here("D007", lambda c: "w" if c.marker else "i"),  # a folder that no recovery point names
     "root-unknown-topic": here("D003", "w"),        # one topic id under two names; the folder that no recovery point names
     "root-delete-directory": LEFTOVER,
     "root-stray-directory": LEFTOVER,
@@ -379,6 +399,7 @@ RULES = {
     "partition-missing": here("D007", "i"),         # a partial copy looks the same
 
     "marker-by-hand": marker(),
+    "marker-by-hand-crc-middle": marker(here("B001", "e")),
     "marker-empty-file": marker(),
     "marker-garbage": marker(),
     "marker-by-hand-torn-tail": marker(here("B003", tail)),
