@@ -1,7 +1,5 @@
 //! The command `log-cli` as a function from arguments to an exit code, so that the program, tests and fuzz targets run the same.
 
-#![allow(dead_code)] // until every command has joined
-
 mod cli;
 mod commands;
 mod error;

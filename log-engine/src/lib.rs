@@ -1,7 +1,5 @@
 //! Append-only log storage whose directories are Apache Kafka's own, byte for byte.
 
-#![allow(dead_code, unused_imports)] // until every room has joined
-
 mod batch;
 mod checkpoint;
 mod compress;

@@ -49,7 +49,6 @@ pub(crate) struct Arguments {
 /// Counts records, and remembers where the last of them are.
 struct Counter {
     wanted: u64,
-    segment: i64,
     /// The last batches that together have at least as many records as are wanted.
     batches: VecDeque<(Cursor, u64)>,
     count: u64,
@@ -57,7 +56,7 @@ struct Counter {
 
 impl Counter {
     const fn new(wanted: u64) -> Self {
-        Self { wanted, segment: 0, batches: VecDeque::new(), count: 0 }
+        Self { wanted, batches: VecDeque::new(), count: 0 }
     }
 
     fn add(&mut self, count: u64) {

@@ -35,8 +35,6 @@ const VERSION: i16 = 1;
 const CRC_AT: usize = 2;
 /// Where the bytes begin that the checksum covers.
 const CHECKED_FROM: usize = 6;
-/// Bytes before the first entry.
-const HEADER_LEN: usize = 10;
 /// Bytes of an entry.
 const ENTRY_LEN: usize = 46;
 

@@ -217,7 +217,7 @@ fn a_partition_in_two_directories_is_fatal_and_so_is_an_id_that_two_directories_
     assert!(!two.starts);
     assert!(rules(&two.directories[0]).is_empty());
     let is_duplicate = |rule: &&StartRule| matches!(rule, StartRule::Duplicate { other } if other.starts_with("/a"));
-    assert!(rules(&two.directories[1]).iter().all(|rule| is_duplicate(&rule)));
+    assert!(rules(&two.directories[1]).iter().all(is_duplicate));
     assert_eq!(partition(&two.directories[0]).log_end.map(|o| o.get()), Some(239), "both were loaded by then");
 }
 

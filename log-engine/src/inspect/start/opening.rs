@@ -2,13 +2,12 @@
 //!
 //! Kafka: `LogLoader.loadSegmentFiles`, `LogSegment.sanityCheck`.
 
-use super::failure::{FailureEffect, Outcome, StartFailure};
+use super::failure::Outcome;
 use super::indexes::{Recovered, not_rising_is_fatal, recover};
 use super::leftovers::required_number;
 use super::partition::Loader;
 use super::picture::{Content, fatal_if_corrupt};
 use super::producers::Producers;
-use crate::error::Error;
 use crate::segment::{SegmentFile, TxnIndex, TxnIndexState};
 use crate::units::Offset;
 

@@ -13,7 +13,7 @@ use crate::checkpoint::{EpochCheckpoint, MAX_TEXT_BYTES, PartitionMetadata, Text
 use crate::error::{Error, Result};
 use crate::fs::{Fs, Source};
 use crate::log::{DirectoryState, PartitionDirectory, PartitionName, root_files};
-use crate::segment::{DEFAULT_INDEX_INTERVAL, IntervalSamples, Scan, SegmentFile, Step};
+use crate::segment::{IntervalSamples, Scan, SegmentFile, Step};
 use crate::units::{FilePosition, Offset, TopicPartition};
 
 /// Bytes of `.log` files that are walked to find out about `index.interval.bytes`.

@@ -12,7 +12,7 @@ use crate::error::{Error, Result};
 use crate::fs::{File, Fs, Kind, MemoryFile, Source};
 use crate::log::PartitionDirectory;
 use crate::producer::ProducerSnapshot;
-use crate::segment::{IndexEntry, MAX_INDEX_BYTES, OffsetEntry, OffsetIndex, SegmentFile};
+use crate::segment::{IndexEntry, OffsetEntry, OffsetIndex, SegmentFile};
 use crate::units::Offset;
 
 /// Where the bytes of a file come from.

@@ -3,7 +3,7 @@
 //! The checksum does not cover a batch's epoch, so a wrong one shows only beside its neighbours: a batch or two that disagree with
 //! the file between batches that agree are wrong themselves; when many disagree, the file is.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use super::batch::Seen;
 use super::code::FindingCode;

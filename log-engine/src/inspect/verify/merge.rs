@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use super::code::FindingCode;
 use super::epochs::LogEpochs;
 use super::finding::{Findings, Place, Severity};
-use super::plan::{Facts, SegmentPlan};
+use super::plan::SegmentPlan;
 use super::producers::LogProducers;
 use super::walk::Walked;
 use crate::checkpoint::EpochEntry;

@@ -13,7 +13,6 @@ mod transactions;
 mod walk;
 
 use std::cell::OnceCell;
-use std::ops::Range;
 use std::path::Path;
 
 pub use batches::{BatchItem, Batches, LogBatch};
@@ -22,11 +21,10 @@ pub use records::{LogRecord, Reading, RecordItem, View};
 pub use walk::{Damage, OnDamage};
 
 use self::segment::SegmentReader;
-use self::walk::{Met, SegmentWalk};
 use super::directory::{PartitionDirectory, PartitionName};
 use crate::checkpoint::{EpochCheckpoint, MAX_TEXT_BYTES, OffsetCheckpoint};
 use crate::epoch::LeaderEpochs;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::fs::{Fs, Source};
 use crate::units::{Offset, TopicPartition};
 
@@ -120,7 +118,7 @@ impl<'f> LogReader<'f> {
     /// What stands in the file, not what the next start makes of it.
     ///
     /// # Errors
-    /// [`Error::Io`] where reading fails.
+    /// [`crate::Error::Io`] where reading fails.
     pub fn log_end(&self) -> Result<Offset> {
         if let Some(end) = self.log_end.get() {
             return Ok(*end);
@@ -142,7 +140,7 @@ impl<'f> LogReader<'f> {
     /// The leader epochs that the folder's file says; none if it is missing.
     ///
     /// # Errors
-    /// As [`EpochCheckpoint::parse`]; [`Error::Io`] where reading fails.
+    /// As [`EpochCheckpoint::parse`]; [`crate::Error::Io`] where reading fails.
     pub fn epochs(&self) -> Result<LeaderEpochs> {
         if self.folder.epochs.is_none() {
             return Ok(LeaderEpochs::default());
