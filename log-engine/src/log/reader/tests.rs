@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::ops::ControlFlow;
+use std::ops::Range;
 use std::path::Path;
 
 use proptest::prelude::*;
