@@ -101,6 +101,7 @@ impl<'a> Message<'a> {
                 stored: self.header.crc,
                 computed: crc32(self.bytes.get(CRC_FROM..).unwrap_or_default()),
             }),
+            encoded_len: self.bytes.len(),
         }
     }
 }

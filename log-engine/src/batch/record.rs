@@ -39,6 +39,8 @@ pub struct Record<'a> {
     pub headers: Headers<'a>,
     /// The checksum that a message of format 0 or 1 carries itself; v2 records have none.
     pub legacy_checksum: Option<LegacyChecksum>,
+    /// Bytes of the record as it stands in its uncompressed batch, what says its length included.
+    pub encoded_len: usize,
 }
 
 /// The checksum of one message of format 0 or 1.
@@ -142,7 +144,7 @@ pub(crate) fn decode<'a>(reader: &mut Reader<'a>, base: &Base) -> Result<Record<
     let start = reader.at();
     let record = decode_body(body, base).map_err(|e| e.shifted(start))?;
     reader.take_bytes(body.len())?;
-    Ok(record)
+    Ok(Record { encoded_len: reader.at() - at, ..record })
 }
 
 #[inline]
@@ -167,6 +169,7 @@ fn decode_body<'a>(body: &'a [u8], base: &Base) -> Result<Record<'a>, Malformed>
         value,
         headers,
         legacy_checksum: None,
+        encoded_len: body.len(),
     })
 }
 
