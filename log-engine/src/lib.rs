@@ -29,12 +29,13 @@ pub use epoch::{EpochEnd, LeaderEpochs};
 pub use error::{Corrupt, Error, Malformed, Result, Rule};
 pub use fs::{Entry, File, Fs, Kind, LockHolder, MAX_DIRECTORY_ENTRIES, MemoryFile, OsFs, Source, Stat, StreamFile};
 pub use inspect::{
-    BatchGlimpse, Checkpoints, DirectoryPrediction, DirectoryStart, DirectorySummary, Explanation, FailureEffect,
-    FileContent, FileSummary, Finding, FindingCode, FirstBatch, HiddenRecords, LogCut, LogDirReport, MAX_LISTED,
-    MAX_PRODUCERS, NextScan, PartitionPrediction, PartitionReport, PartitionStart, PartitionState, PartitionSummary,
-    RECOVERY_BYTES_PER_SECOND, Recovery, RecoveryPoint, RootFiles, Severity, SmallFile, StartFailure, StartOptions,
-    StartPlan, StartPrediction, StartRecovery, StartRule, StartStatement, Tail, Target, VerifyLevel, VerifyOptions,
-    VerifyReport, predict_start, recovery_millis, verify,
+    Amount, BatchGlimpse, Checkpoints, Class, CodecStats, DirectoryPrediction, DirectoryStart, DirectorySummary,
+    Explanation, FailureEffect, FileContent, FileSummary, Finding, FindingCode, FirstBatch, HiddenRecords, Histogram,
+    Hours, LogCut, LogDirReport, MAX_HOURS, MAX_LISTED, MAX_PRODUCERS, Named, NextScan, PartitionPrediction,
+    PartitionReport, PartitionStart, PartitionState, PartitionSummary, RECOVERY_BYTES_PER_SECOND, Recovery,
+    RecoveryPoint, RootFiles, Severity, SmallFile, Span, StartFailure, StartOptions, StartPlan, StartPrediction,
+    StartRecovery, StartRule, StartStatement, Stats, StatsOptions, Tail, Target, TimeOrder, Top, VerifyLevel,
+    VerifyOptions, VerifyReport, predict_start, recovery_millis, verify,
 };
 pub use log::{
     Answer, BatchItem, Batches, Checkpointed, Damage, DirectoryState, Located, LogBatch, LogDirectory, LogReader,

@@ -5,6 +5,7 @@
 mod parallel;
 mod small_file;
 mod start;
+mod stats;
 mod summary;
 mod target;
 mod verify;
@@ -13,6 +14,9 @@ pub use small_file::SmallFile;
 pub use start::{
     DirectoryPrediction, DirectoryStart, FailureEffect, HiddenRecords, LogCut, PartitionPrediction, PartitionStart,
     StartFailure, StartOptions, StartPlan, StartPrediction, StartRecovery, StartRule, StartStatement, predict_start,
+};
+pub use stats::{
+    Amount, Class, CodecStats, Histogram, Hours, MAX_HOURS, Named, Span, Stats, StatsOptions, TimeOrder, Top,
 };
 pub use summary::{
     BatchGlimpse, Checkpoints, DirectorySummary, FileContent, FileSummary, FirstBatch, NextScan, PartitionSummary,
