@@ -9,5 +9,6 @@ mod kafka_dump_log;
 mod kafka_dump_log_twin;
 mod ls;
 mod skeleton;
+mod stats;
 mod support;
 mod tail;

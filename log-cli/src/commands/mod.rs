@@ -9,6 +9,7 @@ mod inspect;
 pub(crate) mod kafka_dump_log;
 mod ls;
 mod man;
+mod stats;
 mod tail;
 mod verify;
 
@@ -39,6 +40,8 @@ pub(crate) enum Command {
     Tail(Box<tail::Arguments>),
     /// List partitions, segments or files, one a line
     Ls(ls::Arguments),
+    /// Count what is in a log: sizes, times, codecs, producers, keys
+    Stats(Box<stats::Arguments>),
     /// Print the completions of a shell
     Completions(completions::Arguments),
     /// Do what Kafka 4.4.0's kafka-dump-log does: same arguments, same output, same exit codes
@@ -68,6 +71,7 @@ impl Command {
             Self::Grep(arguments) => grep::run(&arguments, global),
             Self::Tail(arguments) => tail::run(&arguments, global),
             Self::Ls(arguments) => ls::run(&arguments, global),
+            Self::Stats(arguments) => stats::run(&arguments, global),
             Self::Completions(arguments) => completions::run(&arguments),
             Self::KafkaDumpLog(arguments) => kafka_dump_log::run_raw(&arguments.args),
             Self::Man(arguments) => man::run(&arguments),

@@ -45,6 +45,11 @@ pub(crate) trait Sink {
     /// A record that is wanted, of the batch before.
     fn record(&mut self, batch: &BatchView<'_>, record: &Record<'_>) -> Flow;
 
+    /// No more records of this batch come.
+    fn end_of_batch(&mut self, _: &BatchView<'_>) -> Result<(), CliError> {
+        Ok(())
+    }
+
     /// Bytes that could not be read.
     fn damage(&mut self, segment: &Segment, damage: &Damage) -> Flow;
 }
@@ -84,6 +89,16 @@ pub(crate) struct Met {
     pub(crate) failed: bool,
     /// True once the limit of records was reached.
     pub(crate) is_full: bool,
+}
+
+impl Met {
+    /// What was met on other walks as well.
+    pub(crate) fn merge(&mut self, other: &Self) {
+        self.damaged = self.damaged.saturating_add(other.damaged);
+        self.left_out = self.left_out.saturating_add(other.left_out);
+        self.failed |= other.failed;
+        self.is_full |= other.is_full;
+    }
 }
 
 /// Where in a partition a walk is.
@@ -368,7 +383,9 @@ impl Visit for Visitor<'_> {
                     return Ok(ControlFlow::Continue(()));
                 }
                 self.sink.batch(&view)?;
-                self.records(frame, &view)
+                let flow = self.records(frame, &view)?;
+                self.sink.end_of_batch(&view)?;
+                Ok(flow)
             }
             Unit::Batches => {
                 if self.any_record(&batch) {
