@@ -120,3 +120,98 @@ fn damage_is_missing_where_it_is() {
     println!("exit codes: {} of {} as expected", by_case.len() - exits.len(), by_case.len());
     assert!(missing.is_empty() && exits.is_empty(), "{}\n{}", missing.join("\n"), exits.join("\n"));
 }
+
+/// The findings of one directory as lines.
+fn lines_of(dir: &Path) -> Vec<String> {
+    deep(&[dir.to_owned()]).findings().map(line).collect()
+}
+
+#[track_caller]
+fn assert_told(lines: &[String], expected: &[&str]) {
+    for start in expected {
+        assert!(lines.iter().any(|line| line.starts_with(start)), "no {start:?} among {lines:#?}");
+    }
+}
+
+#[test]
+fn what_is_no_plain_file_is_told_and_not_opened() {
+    let copy = golden::private_copy(&golden::sample());
+    let (root, folder) = (copy.path(), copy.path().join("txn-0"));
+    let fifo = |path: &Path| {
+        let mode = rustix::fs::Mode::RWXU;
+        rustix::fs::mknodat(rustix::fs::CWD, path, rustix::fs::FileType::Fifo, mode, 0).unwrap();
+    };
+    fifo(&folder.join("00000000000000000099.log"));
+    fifo(&root.join("pipe"));
+    let _socket = std::os::unix::net::UnixListener::bind(folder.join("socket")).unwrap();
+    std::os::unix::fs::symlink("/etc", root.join("away-0")).unwrap();
+    std::os::unix::fs::symlink("/etc/passwd", folder.join("00000000000000000098.log")).unwrap();
+    std::fs::write(folder.join("000000000000000000042.log"), b"").unwrap();
+    std::fs::write(folder.join("99999999999999999999.log"), b"").unwrap();
+    let odd = std::os::unix::ffi::OsStrExt::from_bytes(b"caf\xe9.log");
+    std::fs::write(folder.join::<&std::ffi::OsStr>(odd), b"").unwrap();
+    std::fs::create_dir(root.join::<&std::ffi::OsStr>(odd)).unwrap();
+    assert_told(
+        &lines_of(root),
+        &[
+            "warn D006 txn-0/00000000000000000099.log @-: a FIFO",
+            "info D006 pipe @-: a FIFO",
+            "info D006 txn-0/socket @-: a FIFO",
+            "warn D006 away-0 @-: a symbolic link",
+            "warn D006 txn-0/00000000000000000098.log @-: a symbolic link",
+            "warn D006 txn-0/000000000000000000042.log @0: its number has 21 digits",
+            "error D006 txn-0/99999999999999999999.log @0: \"99999999999999999999\" is no number",
+            "info D006 txn-0/caf\u{fffd}.log @0: its name is not UTF-8",
+            "error D006 caf\u{fffd}.log @-: a folder that is no partition's",
+        ],
+    );
+}
+
+#[test]
+fn a_huge_hole_is_one_finding() {
+    let copy = golden::private_copy(&golden::sample());
+    let folder = copy.path().join("txn-0");
+    let last = golden::files(&folder).into_iter().rfind(|file| file.extension().is_some_and(|e| e == "log")).unwrap();
+    let log = std::fs::OpenOptions::new().write(true).open(folder.join(&last)).unwrap();
+    let end = log.metadata().unwrap().len();
+    log.set_len(1 << 43).unwrap();
+    let expected = format!("error B013 txn-0/{} @{end}: {} zero bytes", last.display(), (1_u64 << 43) - end);
+    assert_told(&lines_of(copy.path()), &[&expected]);
+}
+
+#[test]
+fn the_levels_look_closer_and_closer() {
+    let damaged = golden::damage("plain/record-count-plus-1-sealed__clean");
+    let codes = |level| {
+        let target = [Target::of(&OsFs, damaged.before()).unwrap()];
+        let report = verify(&OsFs, &target, &options(level), &|_| true, &AtomicU64::new(0)).unwrap();
+        report.findings().filter(|finding| finding.severity > Severity::Info).map(|f| f.code).collect::<Vec<_>>()
+    };
+    assert_eq!(codes(VerifyLevel::Normal), []);
+    assert_eq!(codes(VerifyLevel::Deep), [FindingCode::B007]);
+    let damaged = golden::damage("plain/crc-value-middle__clean");
+    let quick = VerifyReport::worst(
+        &verify(
+            &OsFs,
+            &[Target::of(&OsFs, damaged.before()).unwrap()],
+            &options(VerifyLevel::Quick),
+            &|_| true,
+            &AtomicU64::new(0),
+        )
+        .unwrap(),
+    );
+    assert!(quick <= Some(Severity::Info), "{quick:?}");
+}
+
+#[test]
+fn many_threads_find_what_one_finds() {
+    let copy = golden::private_copy(golden::damage("txn/crc-value-middle__clean").before());
+    let find = |jobs: usize| {
+        let options = VerifyOptions { jobs: jobs.try_into().unwrap(), ..options(VerifyLevel::Deep) };
+        let target = [Target::of(&OsFs, copy.path()).unwrap()];
+        let report = verify(&OsFs, &target, &options, &|_| true, &AtomicU64::new(0)).unwrap();
+        report.findings().map(line).collect::<Vec<_>>()
+    };
+    assert!(!find(1).is_empty());
+    assert_eq!(find(1), find(7));
+}

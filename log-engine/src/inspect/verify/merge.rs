@@ -105,7 +105,7 @@ impl LogState {
     fn between(&mut self, plan: &SegmentPlan) {
         let base = plan.base.get();
         match self.expected {
-            None if self.segments == 0 => self.before_the_first(plan),
+            None if self.segments == 0 && !plan.facts.is_part => self.before_the_first(plan),
             Some(expected) if expected < base => {
                 let file = plan.facts.file(&SegmentFile::Log.name(Offset::new(expected)));
                 let place = Place::file(&file).offset(expected);

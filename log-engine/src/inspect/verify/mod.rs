@@ -41,7 +41,8 @@ use crate::error::{Error, Result};
 use crate::fs::Fs;
 use crate::inspect::Target;
 use crate::log::{LogDirectory, PartitionDirectory};
-use crate::units::{Timestamp, TopicPartition};
+use crate::segment::SegmentName;
+use crate::units::{Offset, Timestamp, TopicPartition};
 use finding::Findings;
 use log_dir::Root;
 use partition::{Around, Job};
@@ -97,7 +98,8 @@ impl VerifyOptions {
 /// another name). `done` counts the bytes of `.log` files that were read.
 ///
 /// # Errors
-/// [`Error::Io`] where a log directory cannot be read at all. What cannot be read of a partition is in its report.
+/// [`Error::NotReadable`] for a file that belongs to no segment, [`Error::Io`] where its folder cannot be listed. What cannot be
+/// read of a partition is in its report.
 pub fn verify(
     fs: &dyn Fs,
     targets: &[Target],
@@ -106,6 +108,7 @@ pub fn verify(
     done: &AtomicU64,
 ) -> Result<VerifyReport> {
     let roots: Vec<Root<'_>> = log_dirs(targets).map(|dir| Root::read(fs, dir)).collect();
+    let mut report = VerifyReport::default();
     let mut dir_findings: Vec<Findings> = Vec::new();
     let mut jobs = Vec::new();
     let mut ends = Vec::new();
@@ -115,22 +118,24 @@ pub fn verify(
         dir_findings.push(findings);
         let around = root.around();
         for (name, path) in root.dir.partitions.iter().filter(|(name, _)| selected(Some(&name.partition))) {
-            jobs.push(Job::new(fs, PartitionDirectory::list(fs, path)?, around(Some(name)), options));
+            match PartitionDirectory::list(fs, path) {
+                Ok(folder) => jobs.push(Job::new(fs, folder, None, around(Some(name)), options)),
+                Err(error) => report.unlisted.push(error),
+            }
         }
         ends.push(jobs.len());
     }
     log_dir::check_together(&roots, &mut dir_findings);
     for target in targets {
-        if let Some(folder) = alone(fs, target)?
+        if let Some((folder, only)) = alone(fs, target)?
             && selected(folder.name.as_ref().map(|name| &name.partition))
         {
             let around = surroundings(fs, &folder);
-            jobs.push(Job::new(fs, folder, around, options));
+            jobs.push(Job::new(fs, folder, only, around, options));
         }
     }
     walk_all(&jobs, options.jobs, done);
     let mut partitions: Vec<PartitionReport> = jobs.into_iter().map(Job::finish).collect();
-    let mut report = VerifyReport::default();
     let mut from = 0;
     for ((root, mut findings), end) in roots.iter().zip(dir_findings).zip(ends) {
         root.marker(partitions.get(from..end).unwrap_or_default(), &mut findings);
@@ -161,28 +166,23 @@ fn log_dirs(targets: &[Target]) -> impl Iterator<Item = &LogDirectory> {
     })
 }
 
-/// The partition that a target names without its log directory: a folder, or what belongs to one segment.
-fn alone(fs: &dyn Fs, target: &Target) -> Result<Option<PartitionDirectory>> {
+/// The partition that a target names without its log directory: a folder, or that of one segment.
+fn alone(fs: &dyn Fs, target: &Target) -> Result<Option<(PartitionDirectory, Option<Offset>)>> {
     match target {
         Target::LogDirectory(_) => Ok(None),
-        Target::Partition(folder) => Ok(Some(folder.clone())),
-        Target::File(path) => segment_of(fs, path).map(Some),
+        Target::Partition(folder) => Ok(Some((folder.clone(), None))),
+        Target::File(path) => segment_of(fs, path).map(|(folder, base)| Some((folder, Some(base)))),
     }
 }
 
-/// A folder with nothing in it but the files of the segment that `path` belongs to.
-fn segment_of(fs: &dyn Fs, path: &Path) -> Result<PartitionDirectory> {
-    let name = path.file_name().and_then(|name| name.to_str()).and_then(crate::segment::SegmentName::parse);
+/// The folder that the segment's file `path` lies in, and where the segment begins.
+fn segment_of(fs: &dyn Fs, path: &Path) -> Result<(PartitionDirectory, Offset)> {
+    let name = path.file_name().and_then(|name| name.to_str()).and_then(SegmentName::parse);
     let name = name.filter(|name| name.is_canonical() && name.leftover.is_none());
     let what = "no file of a segment; name a segment's file, a partition's folder or a log directory";
     let name = name.ok_or_else(|| Error::NotReadable { path: path.to_owned(), what })?;
     let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut folder = PartitionDirectory::list(fs, parent)?;
-    folder.segments.retain(|base, _| *base == name.base);
-    folder.snapshots.retain(|base, _| *base == name.base);
-    folder.leftovers.clear();
-    folder.others.clear();
-    Ok(folder)
+    Ok((PartitionDirectory::list(fs, parent)?, name.base))
 }
 
 /// What the log directory around a folder says of it, if it lies in one.

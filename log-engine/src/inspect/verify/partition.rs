@@ -55,7 +55,15 @@ const INTERNAL: [&str; 3] = ["__consumer_offsets", "__transaction_state", "__sha
 
 impl<'a> Job<'a> {
     /// Reads the small files of the partition in `folder`.
-    pub(super) fn new(fs: &'a dyn Fs, folder: PartitionDirectory, around: Around, options: &VerifyOptions) -> Self {
+    ///
+    /// With `only`, nothing but the segment that begins there, and what lies beside it under the same number.
+    pub(super) fn new(
+        fs: &'a dyn Fs,
+        folder: PartitionDirectory,
+        only: Option<Offset>,
+        around: Around,
+        options: &VerifyOptions,
+    ) -> Self {
         let mut before = Findings::default();
         let mut failures = Vec::new();
         let named = folder.path.file_name().map_or_else(|| folder.path.clone(), PathBuf::from);
@@ -70,6 +78,7 @@ impl<'a> Job<'a> {
             folder: named,
             marker: around.marker,
             in_use: around.in_use,
+            is_part: only.is_some(),
             recovery_point: raw(checkpoints.recovery_point),
             log_start: raw(checkpoints.log_start),
             high_watermark: raw(checkpoints.high_watermark),
@@ -80,9 +89,12 @@ impl<'a> Job<'a> {
             now: options.now,
         };
         facts.epochs = epochs(fs, &facts, &mut before);
-        metadata(fs, &facts, &folder, around, &mut before);
-        names::check(&facts, &folder, &mut before);
-        let all = folder.snapshots.keys().copied();
+        if only.is_none() {
+            metadata(fs, &facts, &folder, around, &mut before);
+            names::check(&facts, &folder, &mut before);
+        }
+        let is_asked = |base: &Offset| only.is_none_or(|only| only == *base);
+        let all = folder.snapshots.keys().copied().filter(is_asked);
         let readable_snapshots = snapshots::check(fs, &facts, all, &mut before).unwrap_or_else(|error| {
             failures.push(error);
             Vec::new()
@@ -90,7 +102,8 @@ impl<'a> Job<'a> {
         let facts = Arc::new(facts);
         let with_log = folder.segments.iter().filter(|(_, files)| files.log.is_some());
         let segments: Vec<_> = with_log.map(|(base, files)| (*base, *files)).collect();
-        let plans = facts.plans(&segments);
+        let mut plans = facts.plans(&segments);
+        plans.retain(|plan| is_asked(&plan.base));
         let start = plans.first().map_or(Offset::ZERO, |plan| plan.base);
         let producers = LogProducers::new(start, readable_snapshots.iter().copied());
         let log = InOrder::new(LogState::new(producers));
@@ -144,25 +157,25 @@ impl<'a> Job<'a> {
         let mut log = self.log.into_whole();
         let names = Names { bases: &bases, snapshots: &all_snapshots, readable: &self.readable_snapshots };
         let log_start = names.log_start(&facts);
-        epoch_file(&facts, &folder, log.epochs.are_used, self.around.is_zookeeper, &mut log.findings);
-        std::mem::take(&mut log.epochs).finish(&facts, &mut log.findings);
-        let rest = [
-            interval::empty_indexes(fs, &self.plans, &log.empty_indexes, &mut log.findings),
-            finish_producers(fs, &facts, &mut log),
-            names::leftovers(
-                fs,
-                &facts,
-                &folder,
-                names::Held { log_start, gaps: &log.gaps },
-                facts.level == VerifyLevel::Quick,
-                &mut log.findings,
-            ),
-        ];
-        failures.extend(rest.into_iter().filter_map(Result::err));
-        if facts.level != VerifyLevel::Quick && failures.is_empty() {
-            log_end::check(&mut log, &facts, names);
+        let epochs = std::mem::take(&mut log.epochs);
+        let epochs_are_used = epochs.are_used;
+        epochs.finish(&facts, &mut log.findings);
+        failures.extend(interval::empty_indexes(fs, &self.plans, &log.empty_indexes, &mut log.findings).err());
+        failures.extend(finish_producers(fs, &facts, &mut log).err());
+        if facts.is_part {
+            let tail = std::mem::take(&mut log.tail);
+            log.findings.append(tail.index_beyond);
+            log.findings.append(tail.times_beyond);
+        } else {
+            epoch_file(&facts, &folder, epochs_are_used, self.around.is_zookeeper, &mut log.findings);
+            let held = names::Held { log_start, gaps: &log.gaps };
+            let only_names = facts.level == VerifyLevel::Quick;
+            failures.extend(names::leftovers(fs, &facts, &folder, held, only_names, &mut log.findings).err());
+            if facts.level != VerifyLevel::Quick && failures.is_empty() {
+                log_end::check(&mut log, &facts, names);
+            }
+            metadata_log(&facts, &folder, &bases, &mut log.findings);
         }
-        metadata_log(&facts, &folder, &bases, &mut log.findings);
         let mut findings = self.before;
         findings.append(log.findings);
         let shows_cleaning = log.shows_cleaning;

@@ -21,6 +21,8 @@ pub(super) struct Facts {
     pub(super) marker: bool,
     /// A broker holds the lock of the log directory.
     pub(super) in_use: bool,
+    /// One segment was asked for: nothing is said of the log as a whole.
+    pub(super) is_part: bool,
     /// The log of the cluster's metadata, which is always recovered from its start.
     pub(super) is_metadata_log: bool,
     /// Written by brokers for themselves, by other rules: `__consumer_offsets` and its like.

@@ -14,6 +14,8 @@ pub struct VerifyReport {
     pub log_dirs: Vec<LogDirReport>,
     /// The partitions, sorted by name within their log directory.
     pub partitions: Vec<PartitionReport>,
+    /// Why folders of partitions could not be listed.
+    pub unlisted: Vec<Error>,
 }
 
 /// One log directory.
@@ -112,8 +114,8 @@ impl VerifyReport {
         self.findings().map(|finding| finding.severity).max()
     }
 
-    /// Files that could not be read.
+    /// Files and folders that could not be read.
     pub fn failures(&self) -> impl Iterator<Item = &Error> {
-        self.partitions.iter().flat_map(|partition| &partition.failures)
+        self.unlisted.iter().chain(self.partitions.iter().flat_map(|partition| &partition.failures))
     }
 }
