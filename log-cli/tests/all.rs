@@ -12,3 +12,4 @@ mod skeleton;
 mod stats;
 mod support;
 mod tail;
+mod verify;

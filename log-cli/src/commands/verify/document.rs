@@ -1,5 +1,7 @@
 //! The answer of `verify` as JSON; text and JUnit are written from the same values.
 
+use std::path::{Path, PathBuf};
+
 use log_engine::{
     Finding, LogDirReport, PartitionPrediction, PartitionReport, Severity, StartPrediction, StartRecovery,
     StartStatement, VerifyReport,
@@ -17,6 +19,8 @@ pub(crate) struct Document {
     pub(crate) partitions: Vec<Partition>,
     /// One entry a log directory: what concerns it as a whole.
     pub(crate) log_dirs: Vec<LogDir>,
+    /// Folders that could not be listed.
+    pub(crate) failed: Vec<String>,
 }
 
 /// The version of the form.
@@ -32,6 +36,9 @@ pub(crate) enum Version {
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Partition {
     pub(crate) path: String,
+    /// The folder's name, by which findings call it.
+    #[serde(skip)]
+    pub(crate) folder: String,
     /// Null for a copy under another name.
     pub(crate) topic: Option<String>,
     pub(crate) partition: Option<i32>,
@@ -163,7 +170,7 @@ impl Weight {
 }
 
 impl Found {
-    fn of(finding: &Finding, top: &std::path::Path) -> Self {
+    fn of(finding: &Finding, path: &Path) -> Self {
         Self {
             code: finding.code.name(),
             severity: finding.severity.into(),
@@ -172,37 +179,57 @@ impl Found {
             offset: finding.offset.map(log_engine::Offset::get),
             message: finding.message.clone(),
             count: finding.count,
-            next: next(finding, top),
+            next: next(finding, path),
         }
     }
 }
 
-/// What shows more of a finding: the batch at the place, the file, or the code's explanation.
-fn next(finding: &Finding, top: &std::path::Path) -> String {
-    let path = top.join(&finding.file);
+/// What shows more of a finding in the file `path`: its batches, its entries, or what the code means.
+fn next(finding: &Finding, path: &Path) -> String {
     let is = |suffix: &str| path.extension().is_some_and(|extension| extension == suffix);
     if is("log") && path.exists() {
-        format!("log-cli dump --batches {}", quoted(&path))
+        format!("log-cli dump --batches {}", quoted(path))
     } else if (is("index") || is("timeindex") || is("txnindex") || is("snapshot")) && path.exists() {
-        format!("log-cli kafka-dump-log --files {}", quoted(&path))
+        format!("log-cli kafka-dump-log --files {}", quoted(path))
     } else {
         format!("log-cli explain {}", finding.code)
     }
 }
 
 /// A path as a shell takes it.
-fn quoted(path: &std::path::Path) -> String {
+fn quoted(path: &Path) -> String {
     let text = path.display().to_string();
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "/._-+:@,=".contains(c);
     if text.chars().all(is_plain) { text } else { format!("'{}'", text.replace('\'', "'\\''")) }
 }
 
+/// Paths as they were given, by where they lead.
+#[derive(Debug, Default)]
+pub(crate) struct Given(Vec<(PathBuf, PathBuf)>);
+
+impl Given {
+    /// `given` leads to `path`.
+    pub(crate) fn add(&mut self, path: PathBuf, given: PathBuf) {
+        self.0.push((path, given));
+    }
+
+    /// `path` as whoever gave it, or a folder above it, would write it.
+    fn name(&self, path: &Path) -> PathBuf {
+        let below = self.0.iter().find_map(|(top, given)| {
+            let rest = path.strip_prefix(top).ok()?;
+            Some(if rest.as_os_str().is_empty() { given.clone() } else { given.join(rest) })
+        });
+        below.unwrap_or_else(|| path.to_owned())
+    }
+}
+
 impl Document {
     /// The findings with what the start would do.
-    pub(crate) fn of(report: &VerifyReport, start: &Starts) -> Self {
-        let log_dirs = report.log_dirs.iter().map(|dir| LogDir::of(dir, start)).collect();
-        let partitions = report.partitions.iter().map(|partition| Partition::of(partition, start)).collect();
-        Self { schema: Version::One, partitions, log_dirs }
+    pub(crate) fn of(report: &VerifyReport, start: &Starts, given: &Given) -> Self {
+        let log_dirs = report.log_dirs.iter().map(|dir| LogDir::of(dir, start, given)).collect();
+        let partitions = report.partitions.iter().map(|partition| Partition::of(partition, start, given)).collect();
+        let failed = report.unlisted.iter().map(ToString::to_string).collect();
+        Self { schema: Version::One, partitions, log_dirs, failed }
     }
 
     /// All findings.
@@ -231,7 +258,7 @@ impl Starts {
         self.0.push(prediction);
     }
 
-    fn of_partition(&self, path: &std::path::Path) -> Option<Broker> {
+    fn of_partition(&self, path: &Path) -> Option<Broker> {
         self.0.iter().find_map(|prediction| {
             prediction.directories.iter().find_map(|directory| {
                 let partition = directory.partitions.iter().find(|partition| partition.path == path)?;
@@ -262,18 +289,19 @@ impl Broker {
 }
 
 impl LogDir {
-    fn of(dir: &LogDirReport, starts: &Starts) -> Self {
+    fn of(dir: &LogDirReport, starts: &Starts, given: &Given) -> Self {
+        let path = given.name(&dir.path);
         let prediction = starts.0.iter().find_map(|prediction| {
             let directory = prediction.directories.iter().find(|directory| directory.path == dir.path)?;
             Some((prediction.starts, directory))
         });
         Self {
-            path: dir.path.display().to_string(),
+            path: path.display().to_string(),
             clean: dir.clean,
             in_use: dir.in_use,
             starts: prediction.map(|(starts, _)| starts),
             log_dir_offline: prediction.map(|(_, directory)| directory.is_offline),
-            findings: dir.findings.iter().map(|finding| Found::of(finding, &dir.path)).collect(),
+            findings: dir.findings.iter().map(|finding| Found::of(finding, &path.join(&finding.file))).collect(),
             says: prediction
                 .map(|(_, directory)| directory.statements().iter().map(ToString::to_string).collect())
                 .unwrap_or_default(),
@@ -282,11 +310,18 @@ impl LogDir {
 }
 
 impl Partition {
-    fn of(partition: &PartitionReport, starts: &Starts) -> Self {
+    fn of(partition: &PartitionReport, starts: &Starts, given: &Given) -> Self {
+        let path = given.name(&partition.path);
         let name = partition.name.as_ref().map(|name| &name.partition);
-        let top = partition.path.parent().unwrap_or(&partition.path);
+        let folder = partition.path.file_name().unwrap_or_default();
+        // Findings call files by the name of the folder; the folder may have been given as `.`.
+        let file = |finding: &Finding| match finding.file.strip_prefix(folder) {
+            Ok(inside) => path.join(inside),
+            Err(_) => path.join("..").join(&finding.file),
+        };
         Self {
-            path: partition.path.display().to_string(),
+            path: path.display().to_string(),
+            folder: folder.to_string_lossy().into_owned(),
             topic: name.map(|name| name.topic.clone()),
             partition: name.map(|name| name.partition),
             state: match partition.state() {
@@ -301,7 +336,7 @@ impl Partition {
             batches: partition.batches,
             segments: partition.segments,
             bytes: partition.bytes,
-            findings: partition.findings.iter().map(|finding| Found::of(finding, top)).collect(),
+            findings: partition.findings.iter().map(|finding| Found::of(finding, &file(finding))).collect(),
             broker: starts.of_partition(&partition.path),
             failed: partition.failures.iter().map(ToString::to_string).collect(),
         }

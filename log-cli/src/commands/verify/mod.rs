@@ -18,7 +18,7 @@ use crate::output::{self, Format};
 use crate::progress::Progress;
 use crate::select::targets::{TargetArgs, resolve};
 use crate::select::time;
-use document::{Document, Starts, Weight};
+use document::{Document, Given, Starts, Weight};
 
 /// Check everything that can be checked, and say what a broker starting now would do
 ///
@@ -106,7 +106,7 @@ pub(crate) fn run(arguments: &Arguments, global: &Global) -> Result<Exit, CliErr
     }
     let fs = global.fs();
     let found = find(&*fs, arguments)?;
-    let document = look(&*fs, arguments, global, &found.targets)?;
+    let document = look(&*fs, arguments, global, &found)?;
     let failed: Vec<String> = found.failed.iter().map(ToString::to_string).collect();
     if let Some(file) = &arguments.junit {
         junit::write(&document, file)?;
@@ -116,7 +116,7 @@ pub(crate) fn run(arguments: &Arguments, global: &Global) -> Result<Exit, CliErr
         Format::Json | Format::Ndjson => output::json(&document)?,
     }
     let unread = document.partitions.iter().flat_map(|partition| &partition.failed);
-    let unread: Vec<&String> = failed.iter().chain(unread).collect();
+    let unread: Vec<&String> = failed.iter().chain(&document.failed).chain(unread).collect();
     for message in &unread {
         anstream::eprintln!("error: {message}");
     }
@@ -131,11 +131,12 @@ pub(crate) fn run(arguments: &Arguments, global: &Global) -> Result<Exit, CliErr
 /// What the paths name.
 struct Found {
     targets: Vec<Target>,
+    given: Given,
     failed: Vec<Error>,
 }
 
 fn find(fs: &dyn Fs, arguments: &Arguments) -> Result<Found, CliError> {
-    let mut found = Found { targets: Vec::new(), failed: Vec::new() };
+    let mut found = Found { targets: Vec::new(), given: Given::default(), failed: Vec::new() };
     for path in arguments.targets.all_paths(fs)? {
         if path.as_os_str() == "-" {
             return Err(CliError::Usage {
@@ -143,15 +144,20 @@ fn find(fs: &dyn Fs, arguments: &Arguments) -> Result<Found, CliError> {
                 hint: Some("`log-cli dump - --batches` checks each batch of a segment from there".to_owned()),
             });
         }
-        match resolve(&path).and_then(|path| Target::of(fs, &path)) {
-            Ok(target) => found.targets.push(target),
+        let resolved = resolve(&path).and_then(|resolved| Ok((Target::of(fs, &resolved)?, resolved)));
+        match resolved {
+            Ok((target, resolved)) => {
+                found.targets.push(target);
+                found.given.add(resolved, path);
+            }
             Err(error) => found.failed.push(error),
         }
     }
     Ok(found)
 }
 
-fn look(fs: &dyn Fs, arguments: &Arguments, global: &Global, targets: &[Target]) -> Result<Document, CliError> {
+fn look(fs: &dyn Fs, arguments: &Arguments, global: &Global, found: &Found) -> Result<Document, CliError> {
+    let targets = &found.targets;
     let wanted = arguments.targets.wanted()?;
     let selected = |partition: Option<&TopicPartition>| {
         wanted.takes(partition.map(|it| it.topic.as_str()), partition.map(|it| it.partition))
@@ -160,7 +166,7 @@ fn look(fs: &dyn Fs, arguments: &Arguments, global: &Global, targets: &[Target])
     let progress = Progress::start("verify", total_bytes(fs, targets), global.quiet);
     let report = verify(fs, targets, &options, &selected, progress.counter())?;
     drop(progress);
-    let mut document = Document::of(&report, &predict(fs, arguments, targets)?);
+    let mut document = Document::of(&report, &predict(fs, arguments, targets)?, &found.given);
     if let Some(file) = &arguments.baseline {
         let known = baseline::read(fs, file)?;
         document.forget(|found| known.has(found));

@@ -62,11 +62,15 @@ fn one(out: &mut dyn Write, partition: &Partition, width: usize, verbose: bool) 
     let bytes = human::bytes(partition.bytes);
     let (start, end) = (partition.log_start, partition.log_end);
     writeln!(out, "{name:<width$}  {style}{state:<10}{style:#} {segments:>15}  {bytes:>9}  offsets {start}..{end}")?;
-    let folder = partition.path.rsplit('/').next().unwrap_or_default();
-    findings(out, &partition.findings, Some(folder), verbose)?;
+    findings(out, &partition.findings, Some(&partition.folder), verbose)?;
     let Some(broker) = &partition.broker else { return Ok(()) };
     let loses = broker.records_dropped > 0 || broker.log_start.is_none();
-    if partition.state != State::Ok || loses {
+    if partition.state != State::Ok && broker.says.is_empty() && broker.starts {
+        writeln!(
+            out,
+            "{INDENT}{BOLD}a broker starting now{BOLD:#} does not notice: nothing is cut and nothing is made again"
+        )?;
+    } else if partition.state != State::Ok || loses {
         says(out, &broker.says)?;
     }
     Ok(())
@@ -81,7 +85,9 @@ fn says(out: &mut dyn Write, says: &[String]) -> io::Result<()> {
 }
 
 fn findings(out: &mut dyn Write, findings: &[Found], folder: Option<&str>, verbose: bool) -> io::Result<()> {
-    for found in findings.iter().filter(|found| verbose || found.severity > Weight::Info) {
+    let mut worst_first: Vec<_> = findings.iter().filter(|found| verbose || found.severity > Weight::Info).collect();
+    worst_first.sort_by_key(|found| std::cmp::Reverse(found.severity));
+    for found in worst_first {
         let style = match found.severity {
             Weight::Error => RED,
             Weight::Warn => YELLOW,
@@ -139,7 +145,7 @@ fn summary(out: &mut dyn Write, document: &Document, verbose: bool) -> io::Resul
 }
 
 fn name(partition: &Partition) -> String {
-    shown(partition.path.rsplit('/').next().unwrap_or(&partition.path))
+    shown(&partition.folder)
 }
 
 /// Text from outside without control characters, which a terminal would obey.
