@@ -22,10 +22,10 @@ pub(crate) struct Rows {
 
 impl Rows {
     /// To standard output; in an array if it `is_document`.
-    pub(crate) fn new(is_document: bool) -> Result<Self, CliError> {
+    pub(crate) fn new(is_document: bool) -> Self {
         let mut buffer = Vec::with_capacity(PIECE + (PIECE >> 2));
         buffer.extend_from_slice(if is_document { b"[" } else { b"" });
-        Ok(Self { to: io::stdout().lock(), buffer, is_document, count: 0 })
+        Self { to: io::stdout().lock(), buffer, is_document, count: 0 }
     }
 
     /// Lets `head` write what is no row, before the first one.
@@ -58,6 +58,8 @@ impl Rows {
     pub(crate) fn flush(&mut self) -> Result<(), CliError> {
         let written = self.to.write_all(&self.buffer).and_then(|()| self.to.flush());
         self.buffer.clear();
+        // One huge row need not be paid for ever after.
+        self.buffer.shrink_to(PIECE << 2);
         Ok(written?)
     }
 

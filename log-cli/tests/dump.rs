@@ -233,6 +233,12 @@ fn standard_input_is_a_segment() {
     assert!(found.iter().all(|line| line["topic"].is_null() && line["segment"] == "-"));
     let of_file = lines(&run(&["dump", arg(&segment), "--json", "-o", "6:8"]));
     assert!(of_file.iter().all(|line| line["topic"] == "txn" && line["partition"] == 0));
+    let folder = segment.parent().unwrap();
+    let here = log_cli()
+        .args(["dump", "--json", "-n", "1", segment.file_name().unwrap().to_str().unwrap()])
+        .current_dir(folder)
+        .output();
+    assert_eq!(lines(&here.unwrap())[0]["topic"], "txn", "a bare name has the folder's topic");
     assert_eq!(run(&["dump", "-", "-o", "-5"]).status.code(), Some(2), "the end of a stream is not known before");
 }
 

@@ -8,6 +8,7 @@ use log_engine::Record;
 use crate::cli::Global;
 use crate::error::{CliError, Exit, complain};
 use crate::output;
+use crate::progress::Progress;
 use crate::render::schema::DumpLine;
 use crate::render::{self, Layout, RenderArgs};
 use crate::select::SelectArgs;
@@ -96,7 +97,7 @@ impl Printer {
     /// Writes `unit` as the arguments say.
     pub(crate) fn new(render: &RenderArgs, unit: Unit, global: &Global) -> Result<Self, CliError> {
         let mut layout = render.layout(global)?;
-        let mut rows = Rows::new(render.is_document(global))?;
+        let mut rows = Rows::new(render.is_document(global));
         rows.bare(|out| layout.head(out));
         Ok(Self { layout, rows, unit, label: String::new(), quiet: global.quiet })
     }
@@ -207,6 +208,14 @@ pub(crate) fn run(arguments: &Arguments, global: &Global) -> Result<Exit, CliErr
     if found.series.is_empty() && !walk.met.failed {
         return Ok(nothing_found(global));
     }
+    if !output::is_terminal() {
+        let total = found
+            .series
+            .iter()
+            .flat_map(|series| &series.segments)
+            .fold(0, |sum: u64, one| sum.saturating_add(one.len));
+        walk.progress = Some(Progress::start("dump", total, global.quiet));
+    }
     for series in &found.series {
         walk.run(series, &mut printer)?;
         if walk.is_over() {
@@ -214,6 +223,7 @@ pub(crate) fn run(arguments: &Arguments, global: &Global) -> Result<Exit, CliErr
         }
     }
     printer.finish()?;
+    walk.progress = None;
     summarize(&walk.met, global);
     Ok(exit_of(&walk.met))
 }

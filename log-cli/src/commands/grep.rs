@@ -308,7 +308,7 @@ pub(crate) fn run(arguments: &Arguments, global: &Global) -> Result<Exit, CliErr
         _ => Show::Records,
     };
     let (before, after) = (args.before_context.or(args.context), args.after_context.or(args.context));
-    let mut rows = Rows::new(arguments.render.is_document(global))?;
+    let mut rows = Rows::new(arguments.render.is_document(global) && show != Show::Nothing);
     if show == Show::Records {
         rows.bare(|out| layout.head(out));
     }

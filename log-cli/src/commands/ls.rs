@@ -4,7 +4,6 @@ use std::cmp::Reverse;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use indicatif::BinaryBytes;
 use log_engine::{
     DirectoryState, Entry, Fs, Kind, LogReader, PartitionDirectory, PartitionName, SegmentFile, SegmentName, Target,
 };
@@ -13,6 +12,7 @@ use serde::Serialize;
 
 use crate::cli::Global;
 use crate::error::{CliError, Exit, complain};
+use crate::human;
 use crate::output::{self, Format};
 use crate::render::escaped;
 use crate::select::targets::{TargetArgs, Wanted, resolve};
@@ -294,7 +294,7 @@ fn sort(rows: &mut [Row], arguments: &Arguments) {
 }
 
 fn print(rows: &[Row], long: bool, format: Format) -> Result<(), CliError> {
-    let mut out = Rows::new(format == Format::Json)?;
+    let mut out = Rows::new(format == Format::Json);
     if format != Format::Text {
         for row in rows {
             out.json(row)?;
@@ -319,7 +319,7 @@ fn table(rows: &[Row]) -> Vec<String> {
         let state = if row.state == "live" { String::new() } else { format!("  ({})", row.state) };
         let time = row.modified.and_then(|ms| jiff::Timestamp::from_millisecond(ms).ok());
         [
-            BinaryBytes(row.bytes).to_string(),
+            human::bytes(row.bytes),
             row.segments.map_or("-".to_owned(), |segments| segments.to_string()),
             number(row.offset),
             number(row.end_offset),

@@ -432,3 +432,81 @@ impl Layout for Templated {
         false
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use log_engine::{Batch, BatchBuilder, Header, LeaderEpoch, Offset, Scratch, Timestamp as Time};
+
+    use super::*;
+
+    /// What a template makes of one record: offset 258, time 1000, key `k`, value `a` 0xff, headers `h` and `i` (null).
+    fn written(template: &str, for_terminal: bool) -> String {
+        let headers = [Header { key: b"h", value: Some(b"x") }, Header { key: b"i", value: None }];
+        let mut builder = BatchBuilder::new(Offset::new(258)).leader_epoch(LeaderEpoch::new(7));
+        builder.push(Time::new(1000), Some(b"k"), Some(b"a\n\xff"), &headers).unwrap();
+        let mut bytes = Vec::new();
+        builder.finish(&mut bytes).unwrap();
+        let segment = Segment { base: 258, name: "x.log".to_owned(), path: None, len: 0 };
+        let series = Series {
+            topic: Some("orders".to_owned()),
+            partition: Some(3),
+            folder: None,
+            segments: vec![segment.clone()],
+            is_live: false,
+        };
+        let mut layout = Templated::new(Template::parse(template).unwrap(), for_terminal);
+        let batch = Batch::parse(&bytes).unwrap();
+        layout.series(&series);
+        layout.batch(&BatchView { segment: &segment, position: 0, batch, crc_ok: Some(true) });
+        let mut scratch = Scratch::default();
+        let mut out = Vec::new();
+        for record in batch.records(&mut scratch).unwrap() {
+            layout.record(&mut out, &record.unwrap());
+        }
+        out.iter().map(|byte| char::from(*byte)).collect()
+    }
+
+    #[test]
+    fn every_escape_writes_its_field() {
+        for (template, expected) in [
+            ("%t-%p %o", "orders-3 258"),
+            ("%d %d{rfc3339} %d{strftime[%H:%M:%S]}", "1000 1970-01-01T00:00:01.000Z 00:00:01"),
+            ("%k{hex} %v{hex} %v{base64} %v{base64raw}", "6b 610aff YQr/ YQr/"),
+            ("%k{base64} %k{base64raw}", "aw== aw"),
+            ("%T %K %V %H", "6 1 3 2"),
+            ("%h{%k=%v;}", "h=x;i=;"),
+            ("%h{%K%{%V%}}", "1{1}1{0}"),
+            ("%e %x %y %i", "7 -1 -1 1"),
+            ("%a{compression} %a{timestamp-type} %a{transactional-bit} %a{control-bit}", "none 0 0 0"),
+            ("%o{hex16} %o{hex4} %o{hex64}", "0102 2 0000000000000102"),
+            ("%o{big16}%o{little16}%o{byte}", "\x01\x02\x02\x01\x02"),
+            ("%o{bool} %K{ascii}", "true 1"),
+            ("100%%\\t%{\\x41\\0%}\\\\", "100%\t{A\0}\\"),
+        ] {
+            assert_eq!(written(template, false), expected, "{template}");
+        }
+        assert_eq!(written("%v", false), "a\n\u{ff}");
+        assert_eq!(written("%v", true), "a\\n\\xff", "a terminal obeys nothing");
+    }
+
+    #[test]
+    fn wrong_templates_say_what_is_wrong() {
+        for (template, reason) in [
+            ("%q", "%q is no escape"),
+            ("%", "stands alone"),
+            ("%k{rot13}", "{rot13} is no form of text"),
+            ("%o{hex5}", "{hex5} is no form of a number"),
+            ("%d{strftime[%Q%]}", "strftime"),
+            ("%k{hex", "not closed"),
+            ("%h{%k", "not closed"),
+            ("%h", "followed by"),
+            ("%h{%h{%k}}", "followed by"),
+            ("%a", "names what it means"),
+            ("\\q", "backslash"),
+            ("\\x4", "hexadecimal"),
+        ] {
+            let refused = Template::parse(template).unwrap_err();
+            assert!(refused.contains(reason), "{template}: {refused}");
+        }
+    }
+}

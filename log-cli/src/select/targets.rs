@@ -64,12 +64,14 @@ pub(crate) struct Segment {
     pub(crate) name: String,
     /// Where it is; `None` for standard input.
     pub(crate) path: Option<PathBuf>,
+    /// Its bytes when it was listed; 0 for standard input.
+    pub(crate) len: u64,
 }
 
 impl Segment {
-    fn in_folder(folder: &PartitionDirectory, base: log_engine::Offset) -> Self {
+    fn in_folder(folder: &PartitionDirectory, base: log_engine::Offset, len: u64) -> Self {
         let path = folder.file(base, SegmentFile::Log);
-        Self { base: base.get(), name: SegmentFile::Log.name(base), path: Some(path) }
+        Self { base: base.get(), name: SegmentFile::Log.name(base), path: Some(path), len }
     }
 
     /// Opens it. Standard input can be opened once.
@@ -100,7 +102,7 @@ impl Series {
     /// The segments of the partition's folder `path`.
     pub(crate) fn of_folder(fs: &dyn Fs, folder: &PartitionDirectory) -> Self {
         let name = folder.name.as_ref().map(|name| name.partition.clone());
-        let segments = folder.logs().map(|(base, _)| Segment::in_folder(folder, base)).collect();
+        let segments = folder.logs().map(|(base, len)| Segment::in_folder(folder, base, len)).collect();
         Self {
             topic: name.as_ref().map(|name| name.topic.clone()),
             partition: name.as_ref().map(|name| name.partition),
@@ -117,7 +119,9 @@ impl Series {
             let what = "no .log file: it holds no records (`log-cli kafka-dump-log --files` shows it)";
             return Err(Error::NotReadable { path: path.to_owned(), what });
         }
-        let folder = path.parent();
+        // A bare file name in the working folder: the folder's own name says what it is.
+        let whole = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+        let folder = whole.parent();
         let partition = folder.and_then(Path::file_name).and_then(|name| PartitionName::parse(name.to_str()?));
         let partition = partition.map(|name| name.partition);
         Ok(Self {
@@ -128,13 +132,14 @@ impl Series {
                 base: parsed.map_or(0, |parsed| parsed.base.get()),
                 name,
                 path: Some(path.to_owned()),
+                len: fs.stat(path)?.map_or(0, |stat| stat.len),
             }],
             is_live: is_in_use(fs, folder.and_then(Path::parent)),
         })
     }
 
     fn of_stdin(base: i64) -> Self {
-        let segments = vec![Segment { base, name: "-".to_owned(), path: None }];
+        let segments = vec![Segment { base, name: "-".to_owned(), path: None, len: 0 }];
         Self { topic: None, partition: None, folder: None, segments, is_live: false }
     }
 
@@ -166,7 +171,7 @@ pub(crate) struct Found {
 impl TargetArgs {
     /// Looks what is there.
     pub(crate) fn find(&self, fs: &dyn Fs) -> Result<Found, CliError> {
-        let wanted = Wanted { topics: self.topics()?, partitions: self.partition.clone() };
+        let wanted = self.wanted()?;
         let mut found = Found::default();
         for path in self.all_paths(fs)? {
             if path.as_os_str() == "-" {

@@ -6,6 +6,7 @@ mod frames;
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use log_engine::{Batch, Frame, Fs, Malformed, Record, Scratch};
 
@@ -15,6 +16,7 @@ pub(crate) use frames::Tail;
 use frames::{Ended, Frames, Visit};
 
 use crate::error::CliError;
+use crate::progress::Progress;
 use crate::select::targets::{Segment, Series};
 use crate::select::{Bounds, Control, Selection};
 
@@ -127,13 +129,15 @@ pub(crate) struct Walk {
     pub(crate) met: Met,
     /// True if nobody is told what the system refuses.
     is_silent: bool,
+    /// Shows how far the walk is.
+    pub(crate) progress: Option<Progress>,
 }
 
 impl Walk {
     /// A walk over files of `fs`.
     pub(crate) fn new(fs: Arc<dyn Fs>, options: Options) -> Self {
         let left = options.selection.limit.unwrap_or(u64::MAX);
-        Self { fs, options, scratch: Scratch::default(), left, met: Met::default(), is_silent: false }
+        Self { fs, options, scratch: Scratch::default(), left, met: Met::default(), is_silent: false, progress: None }
     }
 
     /// The same, but nobody is told what the system refuses: a walk before the one that counts.
@@ -197,6 +201,7 @@ impl Walk {
                 scratch: &mut self.scratch,
                 left: &mut self.left,
                 met: &mut self.met,
+                progress: self.progress.as_ref(),
                 bounds,
                 segment,
                 sink: &mut *sink,
@@ -281,6 +286,7 @@ struct Visitor<'w> {
     scratch: &'w mut Scratch,
     left: &'w mut u64,
     met: &'w mut Met,
+    progress: Option<&'w Progress>,
     bounds: &'w Bounds,
     segment: &'w Segment,
     sink: &'w mut dyn Sink,
@@ -361,6 +367,9 @@ impl Visit for Visitor<'_> {
     }
 
     fn batch(&mut self, frame: &Frame<'_>, fault: Option<&Malformed>) -> Flow {
+        if let Some(progress) = self.progress {
+            progress.counter().fetch_add(frame.len(), Ordering::Relaxed);
+        }
         if let Some(fault) = fault
             && self.tell(&Damage::of_batch(frame, fault))?.is_break()
         {

@@ -24,7 +24,9 @@ impl Target {
     /// [`Error::NotReadable`] for a FIFO and its like and for a folder that is neither a partition's nor a log directory;
     /// [`Error::Io`] where the system refuses. Links are not followed: resolve the path first.
     pub fn of(fs: &dyn Fs, path: &Path) -> Result<Self> {
-        let stat = fs.stat(path)?.ok_or_else(|| Error::io("open", path, std::io::ErrorKind::NotFound.into()))?;
+        // The system's own words, as if it had been opened.
+        let missing = || std::io::Error::from_raw_os_error(rustix::io::Errno::NOENT.raw_os_error());
+        let stat = fs.stat(path)?.ok_or_else(|| Error::io("open", path, missing()))?;
         match stat.kind {
             Kind::File => Ok(Self::File(path.to_owned())),
             Kind::Directory => match Folder::of(fs, path)? {
