@@ -134,14 +134,14 @@ impl Top {
     pub fn most(&self, n: usize) -> Vec<Named> {
         let mut names: Vec<_> = self.names.iter().collect();
         names.sort_unstable_by(|(a, x), (b, y)| y.count.cmp(&x.count).then_with(|| a.cmp(b)));
-        let named = |(name, tally): (&Box<[u8]>, &Tally)| Named {
+        let named = |name: &[u8], tally: &Tally| Named {
             name: name.get(..name.len().min(MAX_NAME_BYTES)).unwrap_or_default().to_vec(),
             len: tally.len,
             count: tally.count,
             bytes: tally.bytes,
             error: tally.error,
         };
-        names.into_iter().take(n).map(named).collect()
+        names.into_iter().take(n).map(|(name, tally)| named(name, tally)).collect()
     }
 }
 
