@@ -1,4 +1,5 @@
 //! The tests that see log-engine from outside, in one binary.
+#![allow(clippy::disallowed_methods, reason = "tests prepare folders")]
 
 #[path = "all/conformance.rs"]
 mod conformance;

@@ -4,6 +4,7 @@
 //! checksum shows is found, and every batch that it does not touch can still be read. Nothing can be written: `Fs` has no verb for it.
 //!
 //! A part of the list is tried by default; `SWEEP=all` tries it whole.
+#![allow(clippy::disallowed_methods, reason = "tests prepare folders")]
 
 use std::alloc::System;
 use std::panic::{AssertUnwindSafe, catch_unwind};
