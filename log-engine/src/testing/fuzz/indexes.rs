@@ -3,18 +3,16 @@
 use std::path::Path;
 
 use super::assert_in_file;
+use super::indexed_log::{BASE, assert_answers_stay};
 use crate::error::Result;
-use crate::segment::{AbortedTxn, Index, IndexEntry, OffsetIndex, TimeIndex, TxnIndex, TxnIndexState};
+use crate::segment::{AbortedTxn, Index, IndexEntry, OffsetIndex, SegmentFile, TimeIndex, TxnIndex, TxnIndexState};
 use crate::units::{FilePosition, Offset, Timestamp};
-
-/// Where the segment begins, in Kafka's files and here: a small number, so that entries are found below and above it.
-const BASE: Offset = Offset::new(100);
 
 /// Reads the bytes as a `.index` file and looks up every offset that it names, and those beside it.
 ///
 /// # Panics
 /// If slots do not give the file again, an answer is no entry at or below what was asked for, or it is not the largest such entry of
-/// a file whose entries rise.
+/// a file whose entries rise; if a sound log with this index gives another answer than without.
 pub fn index(data: &[u8]) {
     let index = OffsetIndex::new("00000000000000000100.index", BASE, data.to_vec());
     assert_slots(&index);
@@ -33,6 +31,8 @@ pub fn index(data: &[u8]) {
             assert!(entries.contains(&(bound.offset.get(), bound.position)), "{bound:?} is no entry");
         }
     }
+    let offsets = few(entries.iter().map(|(offset, _)| *offset));
+    assert_answers_stay(SegmentFile::OffsetIndex, data, &offsets, &[1_200, 1_500]);
 }
 
 /// Reads the bytes as a `.timeindex` file and looks up every time that it names, and those beside it.
@@ -52,12 +52,14 @@ pub fn timeindex(data: &[u8]) {
         let scanned = entries.iter().rev().find(|(time, _)| *time <= target);
         assert_lower_bound(&entries, rises, target, found, scanned.copied(), (-1, BASE.get()));
     }
+    let times = few(entries.iter().map(|(time, _)| *time));
+    assert_answers_stay(SegmentFile::TimeIndex, data, &[], &times);
 }
 
 /// Reads the bytes as a `.txnindex` file and collects what reaches into every range that it names.
 ///
 /// # Panics
-/// If slots do not give the file again, or a scan of all entries finds other transactions.
+/// If slots do not give the file again, a scan of all entries finds other transactions, or the log's own answers change.
 pub fn txnindex(data: &[u8]) {
     let index = TxnIndex::new("00000000000000000100.txnindex", BASE, data.to_vec());
     assert_slots(&index);
@@ -85,6 +87,12 @@ pub fn txnindex(data: &[u8]) {
             }
         }
     }
+    assert_answers_stay(SegmentFile::TxnIndex, data, &[110], &[1_200]);
+}
+
+/// Numbers for questions that cost a walk: each of the first few, and the one behind it.
+fn few(numbers: impl Iterator<Item = i64>) -> Vec<i64> {
+    numbers.take(4).flat_map(|n| [n, n.saturating_add(1)]).chain([110, 1_200]).collect()
 }
 
 /// Numbers at and beside `numbers`, and the largest and smallest.

@@ -8,6 +8,7 @@ mod batch_gen;
 mod canary;
 mod checkpoints;
 mod decompress;
+mod indexed_log;
 mod indexes;
 mod legacy;
 mod producer_snapshot;
