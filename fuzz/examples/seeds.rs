@@ -7,11 +7,15 @@ use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use log_engine::testing::fuzz::pack;
 use log_engine::testing::golden;
+use log_engine::testing::memory_fs::MemoryFs;
 use log_engine::{Batch, BatchHeader, Codec, HEADER_LEN, Walk};
 
 /// Longer files and batches are left out: a fuzzer does more with short ones.
 const LONGEST: usize = 2048;
+/// A directory needs more.
+const LONGEST_DIRECTORY: usize = 12 << 10;
 /// Inputs made for one target.
 const MOST: usize = 40;
 
@@ -25,7 +29,8 @@ fn main() {
         ("segment_scan", "log"),
     ] {
         let of_kind = files.iter().filter(|path| path.extension() == Some(OsStr::new(ending)));
-        put_all(target, of_kind.map(|path| trimmed(fs::read(path).expect("a golden file"))));
+        let of_kind = of_kind.map(|path| trimmed(fs::read(path).expect("a golden file")));
+        put_all(target, of_kind.filter(|file| file.len() <= LONGEST));
     }
     let texts = files.iter().filter(|path| is_text(path));
     put_all("checkpoints", texts.map(|path| fs::read(path).expect("a golden file")));
@@ -35,17 +40,40 @@ fn main() {
     let batches: Vec<Batch<'_>> =
         logs.iter().flat_map(|log| Walk::new(log)).filter_map(|(_, batch)| batch.ok()).collect();
     let mut kinds = BTreeSet::new();
-    let different: Vec<&Batch<'_>> = batches
-        .iter()
-        .filter(|batch| batch.bytes().len() <= LONGEST && kinds.insert(kind(batch)))
-        .collect();
+    let different: Vec<&Batch<'_>> =
+        batches.iter().filter(|batch| batch.bytes().len() <= LONGEST && kinds.insert(kind(batch))).collect();
     put_all("batch", different.iter().map(|batch| batch.bytes().to_vec()));
     put_all("batch_gen", different.iter().map(|batch| batch.bytes().to_vec()));
-    put_all("record_varint", different.iter().map(|batch| batch.bytes().iter().copied().skip(HEADER_LEN).take(24).collect()));
+    put_all(
+        "record_varint",
+        different.iter().map(|batch| batch.bytes().iter().copied().skip(HEADER_LEN).take(24).collect()),
+    );
     let legacy = batches.iter().filter(|batch| batch.magic() < 2 && batch.bytes().len() <= LONGEST);
     put_all("legacy_v0_v1", legacy.map(|batch| batch.bytes().to_vec()));
     put_all("decompress", different.iter().filter_map(|batch| compressed(batch)));
+    put_all("log_dir", directories().into_iter());
     put_all("canary", [b"a bird".to_vec()].into_iter());
+}
+
+/// The undamaged directories under the damaged ones, and a damaged one, each with as many of its files as fit.
+fn directories() -> Vec<Vec<u8>> {
+    let bases = golden::unpacked("damage", "bases").join("bases");
+    let names = ["plain-clean", "plain-killed", "comp-killed", "txn-clean", "txn-killed", "compact-clean"];
+    let folders = names.map(|name| bases.join(name));
+    folders.iter().chain([&golden::sample_damaged()]).map(|folder| packed(folder)).collect()
+}
+
+fn packed(folder: &Path) -> Vec<u8> {
+    let mut left = LONGEST_DIRECTORY;
+    let mut part = MemoryFs::default();
+    for (path, bytes) in MemoryFs::load(folder).files() {
+        let bytes = if path.extension() == Some(OsStr::new("log")) { bytes.to_vec() } else { trimmed(bytes.to_vec()) };
+        if let Some(rest) = left.checked_sub(bytes.len() + path.as_os_str().len() + 4) {
+            left = rest;
+            part.put_file(path, bytes);
+        }
+    }
+    pack(&part)
 }
 
 /// All files of the golden directories, in order.
@@ -93,7 +121,7 @@ fn compressed(batch: &Batch<'_>) -> Option<Vec<u8>> {
 fn put_all(target: &str, inputs: impl Iterator<Item = Vec<u8>>) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus").join(target);
     fs::create_dir_all(&folder).expect("a folder for the corpus");
-    let inputs: BTreeSet<Vec<u8>> = inputs.filter(|input| input.len() <= LONGEST).collect();
+    let inputs: BTreeSet<Vec<u8>> = inputs.filter(|input| input.len() <= LONGEST_DIRECTORY).collect();
     let step = inputs.len().div_ceil(MOST).max(1);
     for (n, input) in inputs.into_iter().step_by(step).enumerate() {
         fs::write(folder.join(format!("golden-{n:02}")), input).expect("a place for the input");

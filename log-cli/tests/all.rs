@@ -1,5 +1,6 @@
 //! One binary for all tests of the command; each module is one command or one promise.
 
+mod cli_args;
 mod dump;
 mod find;
 mod grep;
@@ -11,5 +12,7 @@ mod ls;
 mod skeleton;
 mod stats;
 mod support;
+mod sweep;
 mod tail;
 mod verify;
+mod words;

@@ -3,8 +3,11 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::io;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+
+use rustix::fs::{CWD, FileType, Mode, mknodat};
 
 use super::golden;
 use crate::error::{Error, Result};
@@ -46,6 +49,26 @@ impl MemoryFs {
         loaded
     }
 
+    /// Lays the tree out below the folder `root`, links to nowhere and FIFOs included.
+    ///
+    /// # Panics
+    /// If the disk refuses.
+    pub fn write_to(&self, root: &Path) {
+        for (path, node) in &self.nodes {
+            let there = root.join(path.strip_prefix("/").unwrap_or(path));
+            let written = match node {
+                Node::Directory => fs::create_dir_all(&there),
+                Node::File(file) => fs::write(&there, file.bytes()),
+                Node::Unreadable => {
+                    fs::write(&there, b"x").and_then(|()| fs::set_permissions(&there, fs::Permissions::from_mode(0o000)))
+                }
+                Node::Link => std::os::unix::fs::symlink("nowhere", &there),
+                Node::Special => mknodat(CWD, &there, FileType::Fifo, Mode::RWXU, 0).map_err(io::Error::from),
+            };
+            written.unwrap_or_else(|error| panic!("{}: {error}", there.display()));
+        }
+    }
+
     /// Puts `node` in the place of whatever is at `path`; folders above it come into being.
     pub fn put(&mut self, path: impl Into<PathBuf>, node: Node) {
         let path = path.into();
@@ -63,6 +86,18 @@ impl MemoryFs {
     /// Takes away what is at `path`.
     pub fn remove(&mut self, path: &Path) {
         self.nodes.remove(path);
+    }
+
+    /// How many files, folders and other things there are, the root included.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.nodes.len()
+    }
+
+    /// True if there is nothing, not even a root.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.nodes.is_empty()
     }
 
     /// All files that can be read, in order, with their bytes.

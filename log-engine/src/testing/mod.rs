@@ -4,5 +4,6 @@
 pub mod expected;
 pub mod fuzz;
 pub mod golden;
+pub mod look;
 pub mod memory_fs;
 pub mod sweep;

@@ -134,9 +134,17 @@ impl Batches<'_> {
         if first < self.range.end {
             return Verdict::Yield;
         }
-        // An offset that belongs into another segment is a wrong one, and says nothing of what follows.
-        let next_base = self.log.bases.get(self.slot.saturating_add(1));
-        if next_base.is_none_or(|next| first < *next) { Verdict::Done } else { Verdict::Skip }
+        // An offset that cannot be in this segment is a wrong one, and says nothing of what follows.
+        if self.can_hold(first) { Verdict::Done } else { Verdict::Skip }
+    }
+
+    /// Whether the segment that is walked can hold `offset`: one below the next segment; in the last, one that an index can say.
+    fn can_hold(&self, offset: Offset) -> bool {
+        match (self.log.bases.get(self.slot), self.log.bases.get(self.slot.saturating_add(1))) {
+            (_, Some(next)) => offset < *next,
+            (Some(base), None) => offset.delta_from(*base).is_some(),
+            (None, None) => false,
+        }
     }
 
     fn open(&mut self) -> Result<Verdict> {

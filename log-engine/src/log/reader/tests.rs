@@ -107,6 +107,17 @@ fn a_range_begins_and_ends_anywhere() {
 }
 
 #[test]
+fn an_impossible_offset_ends_no_range() {
+    for wrong in [5 + i64::from(i32::MAX), i64::MAX - 5, i64::MAX] {
+        let mut moved = batch(5, 5);
+        crate::batch::assign(&mut moved, at(wrong), LeaderEpoch::new(0)).unwrap();
+        let folder = folder(&[(0, vec![batch(0, 5), moved.clone(), batch(10, 5)])]);
+        let seen = read(folder.path(), 0..20, Reading::default());
+        assert_eq!(seen, [offsets(0..5), offsets(10..15)].concat(), "{wrong}");
+    }
+}
+
+#[test]
 fn an_empty_folder_is_a_log_without_records() {
     let folder = tempfile::tempdir().unwrap();
     let log = LogReader::open(&OsFs, folder.path()).unwrap();

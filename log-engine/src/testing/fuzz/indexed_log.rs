@@ -3,8 +3,10 @@
 use std::path::Path;
 use std::sync::OnceLock;
 
-use crate::batch::BatchBuilder;
-use crate::log::{Located, LogReader};
+use crate::batch::{BatchBuilder, Scratch, Walk};
+use crate::error::Result;
+use crate::log::{Answer, LogReader};
+use crate::producer::CompletedTransaction;
 use crate::segment::SegmentFile;
 use crate::testing::memory_fs::MemoryFs;
 use crate::units::{LeaderEpoch, Offset, ProducerEpoch, ProducerId, Sequence, Timestamp};
@@ -16,42 +18,36 @@ pub(super) const BASE: Offset = Offset::new(100);
 /// Batches of data in it; every fifth is followed by the marker that ends its transaction.
 const BATCHES: i64 = 24;
 
-/// A partition of one segment with nothing but its `.log`.
+/// A partition of one segment with nothing but its `.log`, and all that is in it.
 struct Sound {
     fs: MemoryFs,
+    /// Offset and time of the records, in order.
+    records: Vec<(Offset, Timestamp)>,
+    aborted: Vec<CompletedTransaction>,
     end: Offset,
 }
 
-/// The log with `bytes` as its file of this kind, and the questions about it whose answers must be those without it.
+/// Asks the log with `bytes` as its file of this kind for these offsets and times. The answers must be those of a scan.
 pub(super) fn assert_answers_stay(file: SegmentFile, bytes: &[u8], offsets: &[i64], times: &[i64]) {
     let sound = sound();
-    let mut indexed = sound.fs.clone();
-    indexed.put_file(Path::new(FOLDER).join(file.name(BASE)), bytes);
+    let mut fs = sound.fs.clone();
+    fs.put_file(Path::new(FOLDER).join(file.name(BASE)), bytes);
+    let log = LogReader::open(&fs, Path::new(FOLDER)).expect("memory can be listed");
+    let first = |wanted: &dyn Fn(&(Offset, Timestamp)) -> bool| sound.records.iter().copied().find(wanted);
     for offset in offsets.iter().copied().map(Offset::new) {
-        let answer = |fs: &MemoryFs| ask(fs, |log| log.find_offset(offset).map(|answer| answer.found));
-        assert_eq!(answer(&indexed), answer(&sound.fs), "offset {offset}");
+        assert_eq!(found(log.find_offset(offset)), first(&|record| record.0 >= offset), "offset {offset}");
     }
     for time in times.iter().copied().map(Timestamp::new) {
-        let answer = |fs: &MemoryFs| ask(fs, |log| log.offset_for_time(time).map(|answer| answer.found));
-        assert_eq!(answer(&indexed), answer(&sound.fs), "time {time}");
+        assert_eq!(found(log.offset_for_time(time)), first(&|record| record.1 >= time), "time {time}");
     }
-    let newest = |fs: &MemoryFs| ask(fs, |log| log.offset_for_max_timestamp().map(|answer| answer.found));
-    assert_eq!(newest(&indexed), newest(&sound.fs));
-    let reader = LogReader::open(&indexed, Path::new(FOLDER)).expect("memory can be listed");
-    assert_eq!(reader.log_end().expect("memory can be read"), sound.end);
-    let aborted = |fs: &MemoryFs| {
-        let log = LogReader::open(fs, Path::new(FOLDER)).expect("memory can be listed");
-        log.aborted_transactions(BASE..sound.end).expect("memory can be read")
-    };
-    assert_eq!(aborted(&indexed), aborted(&sound.fs));
+    let newest = sound.records.iter().map(|record| record.1).max();
+    assert_eq!(found(log.offset_for_max_timestamp()), first(&|record| Some(record.1) == newest));
+    assert_eq!(log.log_end().expect("memory can be read"), sound.end);
+    assert_eq!(log.aborted_transactions(BASE..sound.end).expect("memory can be read"), sound.aborted);
 }
 
-fn ask(
-    fs: &MemoryFs,
-    question: impl FnOnce(&LogReader<'_>) -> crate::error::Result<Option<Located>>,
-) -> Option<Located> {
-    let log = LogReader::open(fs, Path::new(FOLDER)).expect("memory can be listed");
-    question(&log).expect("memory can be read")
+fn found(answer: Result<Answer>) -> Option<(Offset, Timestamp)> {
+    answer.expect("memory can be read").found.map(|found| (found.offset, found.timestamp))
 }
 
 fn sound() -> &'static Sound {
@@ -59,8 +55,18 @@ fn sound() -> &'static Sound {
     SOUND.get_or_init(|| {
         let mut fs = MemoryFs::default();
         let (bytes, end) = log();
+        let mut scratch = Scratch::default();
+        let mut records = Vec::new();
+        for (_, batch) in Walk::new(&bytes) {
+            let batch = batch.expect("a batch of our own");
+            let of_batch = batch.records(&mut scratch).expect("records of our own");
+            records
+                .extend(of_batch.map(|record| record.expect("a record of our own")).map(|r| (r.offset, r.timestamp)));
+        }
         fs.put_file(Path::new(FOLDER).join(SegmentFile::Log.name(BASE)), bytes);
-        Sound { fs, end }
+        let reader = LogReader::open(&fs, Path::new(FOLDER)).expect("memory can be listed");
+        let aborted = reader.aborted_transactions(BASE..end).expect("memory can be read");
+        Sound { fs, records, aborted, end }
     })
 }
 

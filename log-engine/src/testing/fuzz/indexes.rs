@@ -32,7 +32,7 @@ pub fn index(data: &[u8]) {
         }
     }
     let offsets = few(entries.iter().map(|(offset, _)| *offset));
-    assert_answers_stay(SegmentFile::OffsetIndex, data, &offsets, &[1_200, 1_500]);
+    assert_answers_stay(SegmentFile::OffsetIndex, data, &offsets, &[1_500]);
 }
 
 /// Reads the bytes as a `.timeindex` file and looks up every time that it names, and those beside it.
@@ -90,9 +90,9 @@ pub fn txnindex(data: &[u8]) {
     assert_answers_stay(SegmentFile::TxnIndex, data, &[110], &[1_200]);
 }
 
-/// Numbers for questions that cost a walk: each of the first few, and the one behind it.
+/// Numbers for questions that cost a walk: behind the first few, and two that lie in the log.
 fn few(numbers: impl Iterator<Item = i64>) -> Vec<i64> {
-    numbers.take(4).flat_map(|n| [n, n.saturating_add(1)]).chain([110, 1_200]).collect()
+    numbers.take(2).map(|n| n.saturating_add(1)).chain([110, 1_200]).collect()
 }
 
 /// Numbers at and beside `numbers`, and the largest and smallest.

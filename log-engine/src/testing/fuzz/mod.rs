@@ -11,6 +11,7 @@ mod decompress;
 mod indexed_log;
 mod indexes;
 mod legacy;
+mod log_dir;
 mod producer_snapshot;
 mod record_varint;
 mod segment_scan;
@@ -22,6 +23,7 @@ pub use checkpoints::checkpoints;
 pub use decompress::decompress;
 pub use indexes::{index, timeindex, txnindex};
 pub use legacy::legacy_v0_v1;
+pub use log_dir::{log_dir, pack};
 pub use producer_snapshot::producer_snapshot;
 pub use record_varint::record_varint;
 pub use segment_scan::segment_scan;
@@ -46,6 +48,7 @@ pub const TARGETS: &[Target] = &[
     ("txnindex", txnindex),
     ("producer_snapshot", producer_snapshot),
     ("checkpoints", checkpoints),
+    ("log_dir", log_dir),
 ];
 
 /// What a batch may become when it is decompressed here: small, so that the limit is met often.
