@@ -59,9 +59,8 @@ impl MemoryFs {
             let written = match node {
                 Node::Directory => fs::create_dir_all(&there),
                 Node::File(file) => fs::write(&there, file.bytes()),
-                Node::Unreadable => {
-                    fs::write(&there, b"x").and_then(|()| fs::set_permissions(&there, fs::Permissions::from_mode(0o000)))
-                }
+                Node::Unreadable => fs::write(&there, b"x")
+                    .and_then(|()| fs::set_permissions(&there, fs::Permissions::from_mode(0o000))),
                 Node::Link => std::os::unix::fs::symlink("nowhere", &there),
                 Node::Special => mknodat(CWD, &there, FileType::Fifo, Mode::RWXU, 0).map_err(io::Error::from),
             };

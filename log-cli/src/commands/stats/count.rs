@@ -76,7 +76,7 @@ pub(super) fn count(
     };
     let threads = threads.get().min(jobs.len()).max(1);
     let parts: Vec<_> = thread::scope(|scope| {
-        let running: Vec<_> = (1..threads).map(|_| scope.spawn(&work)).collect();
+        let running: Vec<_> = (1..threads).map(|_| scope.spawn(work)).collect();
         let own = work();
         let joined =
             running.into_iter().map(|thread| thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
