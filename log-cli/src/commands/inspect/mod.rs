@@ -17,6 +17,9 @@ use crate::output::{self, Format};
 use crate::select::targets::{TargetArgs, Wanted, resolve};
 use document::{Failure, Report};
 
+/// Where the help lists what is asked of the answer.
+const SHOWN: &str = "What to show";
+
 /// Say what a directory is, how it was left, and what the next start of a broker does with it
 ///
 /// Reads names, sizes, the small text files, the first batch of each segment and the end of the last one; takes no lock. Whether
@@ -35,13 +38,13 @@ pub(crate) struct Arguments {
     #[command(flatten)]
     targets: TargetArgs,
     /// One line a segment
-    #[arg(long)]
+    #[arg(long, help_heading = SHOWN)]
     segments: bool,
     /// Only what the next start scans, partition by partition
-    #[arg(long, conflicts_with = "segments")]
+    #[arg(long, conflicts_with = "segments", help_heading = SHOWN)]
     recovery: bool,
     /// Recovery threads a log directory (num.recovery.threads.per.data.dir) that the times are for
-    #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u64).range(1..=1024))]
+    #[arg(long, value_name = "N", default_value_t = 2, help_heading = SHOWN, value_parser = clap::value_parser!(u64).range(1..=1024))]
     recovery_threads: u64,
 }
 

@@ -15,6 +15,9 @@ use crate::select::targets::TargetArgs;
 use crate::walk::{Options, Unit};
 use document::Report;
 
+/// Where the help lists what is asked of the answer.
+const SHOWN: &str = "What to show";
+
 /// Count what is in a log: sizes, times, codecs, producers, keys
 ///
 /// Everything that lies in the files is counted, control records apart. Keys and header names are counted when they are asked for.
@@ -34,13 +37,13 @@ pub(crate) struct Arguments {
     #[command(flatten)]
     select: SelectArgs,
     /// Show only these [default: all but key and header]
-    #[arg(long, value_enum, value_delimiter = ',', value_name = "WHAT")]
+    #[arg(long, value_enum, value_delimiter = ',', value_name = "WHAT", help_heading = SHOWN)]
     by: Vec<By>,
     /// Rows of each list of names
-    #[arg(long, value_name = "N", default_value_t = 10)]
+    #[arg(long, value_name = "N", default_value_t = 10, help_heading = SHOWN)]
     top: usize,
     /// What counts as now: times behind it are in the future
-    #[arg(long, value_name = "T", allow_hyphen_values = true)]
+    #[arg(long, value_name = "T", allow_hyphen_values = true, help_heading = SHOWN)]
     now: Option<String>,
 }
 
