@@ -21,6 +21,7 @@ mod recovery;
 mod split;
 mod words;
 
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
 pub use directory::{DirectoryStart, StartPlan};
@@ -30,6 +31,7 @@ pub use words::StartStatement;
 
 use crate::error::Result;
 use crate::fs::Fs;
+use crate::inspect::parallel::parallel;
 use crate::units::{FilePosition, Offset};
 
 /// What the directories do not tell of the broker that would start on them.
@@ -43,6 +45,8 @@ pub struct StartOptions {
     pub cluster_id: Option<String>,
     /// The broker's id; `None`: the one that the directories name.
     pub node_id: Option<i32>,
+    /// Threads to use; `None`: one.
+    pub jobs: Option<NonZeroUsize>,
 }
 
 /// What a start on the given directories comes to.
@@ -136,10 +140,11 @@ pub struct HiddenRecords {
 /// [`crate::Rule::TooLarge`] for files above the bounds of this crate; never for what the bytes say.
 pub fn predict_start(fs: &dyn Fs, dirs: &[PathBuf], options: &StartOptions) -> Result<StartPrediction> {
     let plan = StartPlan::read(fs, dirs, options)?;
-    let predict = |directory: &DirectoryStart| {
-        directory.partitions().iter().map(|partition| partition.predict(fs, options)).collect::<Result<Vec<_>>>()
-    };
-    let partitions = plan.directories().iter().map(predict).collect::<Result<Vec<_>>>()?;
+    let all: Vec<&PartitionStart> = plan.directories().iter().flat_map(DirectoryStart::partitions).collect();
+    let threads = options.jobs.unwrap_or(NonZeroUsize::MIN);
+    let mut predicted = parallel(threads, &all, |partition| partition.predict(fs, options)).into_iter();
+    let of_directory = |directory: &DirectoryStart| predicted.by_ref().take(directory.partitions().len()).collect();
+    let partitions = plan.directories().iter().map(of_directory).collect::<Result<Vec<_>>>()?;
     Ok(plan.conclude(partitions))
 }
 
