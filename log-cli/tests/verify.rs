@@ -115,3 +115,22 @@ fn every_code_is_explained() {
     assert_eq!(all["codes"].as_array().unwrap().len(), 45);
     assert_valid("explain", &[all]);
 }
+
+#[test]
+fn strange_files_are_told_and_the_answer_is_given_all_the_same() {
+    let copy = golden::private_copy(&golden::sample());
+    let folder = copy.path().join("txn-0");
+    let last = golden::files(&folder).into_iter().rfind(|file| file.extension().is_some_and(|e| e == "log")).unwrap();
+    assert!(
+        std::process::Command::new("mkfifo").arg(folder.join("00000000000000000099.log")).status().unwrap().success()
+    );
+    std::os::unix::fs::symlink("/etc", copy.path().join("away-0")).unwrap();
+    let log = std::fs::OpenOptions::new().write(true).open(folder.join(last)).unwrap();
+    log.set_len(1 << 43).unwrap();
+    let found = report(copy.path(), Some(1));
+    let codes: Vec<_> =
+        found["partitions"].as_array().unwrap().iter().flat_map(|it| it["findings"].as_array()).flatten().collect();
+    for code in ["B013", "D006"] {
+        assert!(codes.iter().any(|finding| finding["code"] == code), "{code}");
+    }
+}
