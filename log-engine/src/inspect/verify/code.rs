@@ -56,7 +56,7 @@ macro_rules! codes {
 
 codes! {
     B001 Error "a batch's checksum does not fit its bytes"
-        "The bytes of the batch changed after they were written: a bad disk, a torn page, a stray write. Its records cannot be trusted. The walk goes on at the next batch whose checksum fits; how many bytes lie between is in the finding."
+        "The bytes of the batch changed after they were written: a bad disk, a torn page, a stray write. Its records cannot be trusted. The walk goes on at the next batch whose checksum fits; the finding says where that is."
         "Without a clean-shutdown marker and above the recovery point, the start cuts the segment here and deletes all later segments, sound batches included. Behind a marker, or below the recovery point, nothing is read or cut, and every consumer that reaches the batch stops with an error."
     B002 Error "a batch's length is below the minimum"
         "The length field is damaged: no batch is that short. Where the next batch begins is found by its checksum."

@@ -1,5 +1,7 @@
 //! What shows only when the end of the log is known: B014, C003, C004, E002, S004 and S005 for snapshots that are not there.
 
+use std::path::Path;
+
 use super::code::FindingCode;
 use super::finding::{Findings, Place, Severity, Weight};
 use super::merge::{LogState, Tail};
@@ -8,7 +10,6 @@ use super::snapshots;
 use crate::checkpoint::{EpochCheckpoint, OffsetCheckpoint};
 use crate::segment::SegmentFile;
 use crate::units::Offset;
-use std::path::Path;
 
 /// So many files must speak of a longer log before its end is called missing.
 const WITNESSES: usize = 2;
@@ -106,8 +107,8 @@ impl End<'_> {
             });
         }
         let start = self.names.log_start(self.facts);
-        let is_above = |offset: &i64| *offset < 0 || *offset >= start || start > self.log_end || !self.facts.marker;
-        let low = self.facts.high_watermark.filter(|offset| !is_above(offset));
+        let is_fine = |offset: &i64| *offset < 0 || *offset >= start || start > self.log_end || !self.facts.marker;
+        let low = self.facts.high_watermark.filter(|offset| !is_fine(offset));
         if let Some(offset) = low {
             let place = Place::file(Path::new(OffsetCheckpoint::HIGH_WATERMARK)).offset(offset);
             out.add(FindingCode::C003, Severity::Warning, place, || {

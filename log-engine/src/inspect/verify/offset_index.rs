@@ -1,5 +1,7 @@
 //! I001 to I006: the `.index` of one segment, read beside its batches.
 
+use std::path::{Path, PathBuf};
+
 use super::batch::Seen;
 use super::code::FindingCode;
 use super::finding::{Findings, Place, Severity};
@@ -8,7 +10,6 @@ use super::plan::SegmentPlan;
 use super::slots::{Slot, Slots};
 use crate::error::Result;
 use crate::segment::{OffsetEntry, SegmentFile};
-use std::path::{Path, PathBuf};
 
 /// An entry that was taken for good, or waits to be.
 #[derive(Clone, Copy, Debug)]

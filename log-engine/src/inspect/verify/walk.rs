@@ -328,7 +328,7 @@ fn is_zero_to_end(scan: &Scan) -> Result<bool> {
     Ok(true)
 }
 
-/// The files of one segment at the quick level: names and sizes, and the last batch of the active one.
+/// The files of a closed segment at the quick level: names and sizes.
 pub(super) fn glance(plan: &SegmentPlan) -> Result<Walked> {
     let mut walked = Walked { bytes: plan.files.log.unwrap_or(0), ..Walked::default() };
     let out = &mut walked.findings;
