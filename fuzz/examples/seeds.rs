@@ -1,6 +1,6 @@
 //! Makes the first inputs of every corpus from the golden directories: `cargo run --release --example seeds`, in `fuzz/`.
 //!
-//! What the fuzzer found beside them is kept; the names of the two do not meet: these have a word in front, those a hash.
+//! Other inputs beside them are kept: only names that begin with `golden-` are written.
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
