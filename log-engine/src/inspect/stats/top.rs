@@ -27,7 +27,7 @@ pub struct Named {
     pub error: u64,
 }
 
-/// Counts names. Once more than [`MAX_NAMES`] different ones were met, the rarest half is forgotten, and what is met from then
+/// Counts names. Once more different ones were met than it may hold, the rarest half is forgotten, and what is met from then
 /// on may have been met as often before as the most frequent of the forgotten. (Space-saving in batches; Metwally and others,
 /// "Efficient Computation of Frequent and Top-k Elements in Data Streams".)
 #[derive(Clone, Debug, Default)]
