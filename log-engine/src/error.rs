@@ -3,9 +3,12 @@
 //! The engine gives evidence; advice (what to run next) belongs to the command line. `encoding`, `compress` and `batch` know no
 //! file: they return [`Malformed`], a place within their slice, and the room that knows the file makes [`Corrupt`] of it.
 
+mod refusal;
+
 use std::io;
 use std::path::{Path, PathBuf};
 
+pub use self::refusal::{RecordError, Refusal};
 use crate::units::FilePosition;
 
 /// The result of everything in this crate that can fail.
@@ -36,6 +39,42 @@ pub enum Error {
         /// What it is instead.
         what: &'static str,
     },
+    /// A lock is held by another process, or by another holder in this one.
+    #[error("{} is locked{}", path.display(), holder.map(|pid| format!(" by process {pid}")).unwrap_or_default())]
+    Locked {
+        /// The lock file.
+        path: PathBuf,
+        /// The process, where the kernel names it.
+        holder: Option<i32>,
+    },
+    /// The log was closed; it can be opened again.
+    #[error("{} is closed", path.display())]
+    Closed {
+        /// The folder of the partition.
+        path: PathBuf,
+    },
+    /// A write or a sync failed earlier, so that nobody knows what the disk holds: nothing more is written until the log is opened
+    /// again. Reading goes on.
+    #[error("{} takes no writes until it is opened again: {cause}", path.display())]
+    Poisoned {
+        /// The folder of the partition.
+        path: PathBuf,
+        /// What failed.
+        cause: String,
+    },
+    /// What was being read has been cut off or deleted meanwhile.
+    #[error("the log was cut to {start} to {end} while it was read at offset {at}")]
+    Overtaken {
+        /// Where the reader was.
+        at: i64,
+        /// The first offset that can be read now.
+        start: i64,
+        /// The first offset that does not exist now.
+        end: i64,
+    },
+    /// Batches that the log does not take. Nothing of them was written.
+    #[error(transparent)]
+    Refused(Box<Refusal>),
     /// An offset outside the log was asked for.
     #[error("offset {asked} is outside the log, which holds {start} to {end}")]
     OffsetOutOfRange {
@@ -48,7 +87,20 @@ pub enum Error {
     },
 }
 
+impl From<Refusal> for Error {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(Box::new(refusal))
+    }
+}
+
 impl Error {
+    /// True if the file system has no room: what was asked for works again when there is some.
+    #[must_use]
+    pub fn is_disk_full(&self) -> bool {
+        use io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
+        matches!(self, Self::Io { source, .. } if matches!(source.kind(), StorageFull | QuotaExceeded | FileTooLarge))
+    }
+
     /// An operating-system error with its verb and path.
     pub(crate) fn io(op: &'static str, path: &Path, source: io::Error) -> Self {
         Self::Io { op, path: path.to_owned(), source }

@@ -30,8 +30,11 @@ pub use checkpoint::{
 };
 pub use compress::Codec;
 pub use epoch::{EpochEnd, LeaderEpochs};
-pub use error::{Corrupt, Error, Malformed, Result, Rule};
-pub use fs::{Entry, File, Fs, Kind, LockHolder, MAX_DIRECTORY_ENTRIES, MemoryFile, OsFs, Source, Stat, StreamFile};
+pub use error::{Corrupt, Error, Malformed, RecordError, Refusal, Result, Rule};
+pub use fs::{
+    Entry, File, Fs, Kind, Lock, LockHolder, MAX_DIRECTORY_ENTRIES, MemoryFile, OpenMode, OsFs, Source, Stat,
+    StreamFile, WriteFile, WriteFs,
+};
 pub use inspect::{
     Amount, BatchGlimpse, Checkpoints, Class, CodecStats, DirectoryPrediction, DirectoryStart, DirectorySummary,
     Explanation, FailureEffect, FileContent, FileSummary, Finding, FindingCode, FirstBatch, HiddenRecords, Histogram,

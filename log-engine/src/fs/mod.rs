@@ -9,6 +9,7 @@ mod memory;
 mod os;
 mod source;
 mod stream;
+mod write;
 
 use std::ffi::OsString;
 use std::fmt::Debug;
@@ -22,6 +23,7 @@ pub use os::OsFs;
 pub(crate) use source::AlignedBuffer;
 pub use source::Source;
 pub use stream::StreamFile;
+pub use write::{Lock, OpenMode, WriteFile, WriteFs};
 
 use crate::error::Result;
 
