@@ -45,8 +45,9 @@ pub use inspect::{
     VerifyOptions, VerifyReport, predict_start, recovery_millis, verify,
 };
 pub use log::{
-    Answer, BatchItem, Batches, Checkpointed, Damage, DirectoryState, Located, LogBatch, LogDirectory, LogReader,
-    LogRecord, OnDamage, PartitionDirectory, PartitionName, Reading, RecordItem, SegmentFiles, Via, View, root_files,
+    Answer, BatchItem, Batches, Checkpointed, Compression, Damage, DirectoryState, Located, LogBatch, LogConfig,
+    LogDirectory, LogReader, LogRecord, OnDamage, PartitionDirectory, PartitionName, Reading, RecordItem, SegmentFiles,
+    Via, View, root_files,
 };
 pub use producer::{
     CACHED_BATCHES, CachedBatch, CompletedTransaction, Expiry, MAX_SNAPSHOT_BYTES, Marker, OpenTransaction,
