@@ -3,7 +3,7 @@
 //! Bytes are ISO 8859-1, as `Properties.load(InputStream)` takes them. What is read keeps its order and its comments, so a file as
 //! Java writes it is encoded to the same bytes; other spellings (`key : value`, a line in two) are kept in content only.
 
-use super::java::Lines;
+use super::java::{Lines, MAX_LINE_BYTES};
 use crate::error::Malformed;
 
 /// The contents of a properties file.
@@ -59,16 +59,19 @@ impl Properties {
         Ok(Self { pieces })
     }
 
-    /// Java: `Properties.store`.
+    /// Java: `Properties.store`; but a property too long for a line that is read ([`MAX_LINE_BYTES`]) goes on in the next.
     pub(super) fn encode(&self) -> Vec<u8> {
         let mut out = Vec::new();
         for piece in &self.pieces {
             match piece {
                 Piece::Comment(text) => out.extend_from_slice(text),
-                Piece::Property(Property { key, value, .. }) => {
-                    escape(key, true, &mut out);
-                    out.push(b'=');
-                    escape(value, false, &mut out);
+                Piece::Property(property) => {
+                    let start = out.len();
+                    property.encode(usize::MAX, &mut out);
+                    if out.len() - start > MAX_LINE_BYTES {
+                        out.truncate(start);
+                        property.encode(MAX_LINE_BYTES, &mut out);
+                    }
                 }
             }
             out.push(b'\n');
@@ -87,6 +90,15 @@ impl Properties {
     /// The last property of that key, which is the one that counts.
     pub(super) fn get(&self, key: &str) -> Option<&Property> {
         self.iter().filter(|property| property.key == key).last()
+    }
+}
+
+impl Property {
+    /// Writes it with `room` in its first line.
+    fn encode(&self, mut room: usize, out: &mut Vec<u8>) {
+        escape(&self.key, true, &mut room, out);
+        put(b"=", &mut room, out);
+        escape(&self.value, false, &mut room, out);
     }
 }
 
@@ -143,28 +155,39 @@ fn unescape(text: &[u8]) -> Option<String> {
     Some(String::from_utf16_lossy(&units))
 }
 
-/// Writes `text` so that [`split`] and [`unescape`] give it back.
+/// Writes `text` so that [`split`] and [`unescape`] give it back. `room` is left in the line.
 ///
 /// Java: `Properties.saveConvert`, in which a writer's bytes above ASCII stay as they are.
-fn escape(text: &str, is_key: bool, out: &mut Vec<u8>) {
+fn escape(text: &str, is_key: bool, room: &mut usize, out: &mut Vec<u8>) {
     for (i, c) in text.chars().enumerate() {
         match c {
-            ' ' if is_key || i == 0 => out.extend_from_slice(b"\\ "),
-            '\t' => out.extend_from_slice(b"\\t"),
-            '\n' => out.extend_from_slice(b"\\n"),
-            '\r' => out.extend_from_slice(b"\\r"),
-            '\x0c' => out.extend_from_slice(b"\\f"),
-            '=' | ':' | '#' | '!' | '\\' => out.extend([b'\\', c as u8]),
+            // A blank that begins a line would be skipped.
+            ' ' if is_key || i == 0 || *room <= " \\".len() => put(b"\\ ", room, out),
+            '\t' => put(b"\\t", room, out),
+            '\n' => put(b"\\n", room, out),
+            '\r' => put(b"\\r", room, out),
+            '\x0c' => put(b"\\f", room, out),
+            '=' | ':' | '#' | '!' | '\\' => put(&[b'\\', c as u8], room, out),
             _ => match u8::try_from(c) {
-                Ok(byte) => out.push(byte),
+                Ok(byte) => put(&[byte], room, out),
                 Err(_) => {
-                    let mut units = [0; 2];
-                    let escapes = c.encode_utf16(&mut units).iter().map(|unit| format!("\\u{unit:04X}"));
-                    out.extend(escapes.collect::<String>().into_bytes());
+                    for unit in c.encode_utf16(&mut [0; 2]) {
+                        put(format!("\\u{unit:04X}").as_bytes(), room, out);
+                    }
                 }
             },
         }
     }
+}
+
+/// Writes what must not be torn apart, on a new line if the rest of this one is needed for the backslash that lets it go on.
+fn put(whole: &[u8], room: &mut usize, out: &mut Vec<u8>) {
+    if whole.len() >= *room {
+        out.extend_from_slice(b"\\\n");
+        *room = MAX_LINE_BYTES;
+    }
+    *room = room.saturating_sub(whole.len());
+    out.extend_from_slice(whole);
 }
 
 #[cfg(test)]
@@ -229,13 +252,32 @@ mod tests {
         assert_eq!(Properties::parse(text).unwrap().encode(), text);
     }
 
+    /// At, below and above what fits, with each kind of character at the end of a line.
+    #[test]
+    fn what_is_too_long_for_a_line_goes_on_in_the_next() {
+        for last in ["x", " ", "  ", "=", "\u{e9}", "\u{20ac}", "\u{1f600}"] {
+            for len in MAX_LINE_BYTES - 20..MAX_LINE_BYTES + 3 {
+                let piece = Property { key: "a".to_owned(), value: "x".repeat(len) + last + "y", line: 1, at: 0 };
+                let properties = Properties { pieces: vec![Piece::Property(piece)] };
+                let bytes = properties.encode();
+                assert!(bytes.split(|byte| *byte == b'\n').all(|line| line.len() <= MAX_LINE_BYTES));
+                assert_eq!(Properties::parse(&bytes), Ok(properties), "{last:?} at {len}");
+            }
+        }
+        let lines = |len: usize| {
+            let piece = Property { key: "a".to_owned(), value: "x".repeat(len), line: 1, at: 0 };
+            let bytes = Properties { pieces: vec![Piece::Property(piece)] }.encode();
+            bytes.iter().filter(|byte| **byte == b'\n').count()
+        };
+        assert_eq!((lines(MAX_LINE_BYTES - 2), lines(MAX_LINE_BYTES - 1)), (1, 2));
+    }
+
     proptest! {
         #[test]
         fn any_key_and_value_survive(key in any::<String>(), value in any::<String>()) {
             let piece = Piece::Property(Property { key, value, line: 1, at: 0 });
             let properties = Properties { pieces: vec![piece] };
             let bytes = properties.encode();
-            prop_assume!(bytes.len() <= super::super::java::MAX_LINE_BYTES);
             prop_assert_eq!(Properties::parse(&bytes).unwrap(), properties);
         }
     }
