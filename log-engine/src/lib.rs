@@ -33,7 +33,7 @@ pub use epoch::{EpochEnd, LeaderEpochs};
 pub use error::{Corrupt, Error, Malformed, RecordError, Refusal, Result, Rule};
 pub use fs::{
     Entry, File, Fs, Kind, Lock, LockHolder, MAX_DIRECTORY_ENTRIES, MemoryFile, OpenMode, OsFs, Source, Stat,
-    StreamFile, WriteFile, WriteFs,
+    StreamFile, WriteFile, WriteFs, replace, write_all_at,
 };
 pub use inspect::{
     Amount, BatchGlimpse, Checkpoints, Class, CodecStats, DirectoryPrediction, DirectoryStart, DirectorySummary,

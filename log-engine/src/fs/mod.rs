@@ -1,12 +1,13 @@
 //! The one door to the disk. Knows no format.
 //!
 //! Everything above asks [`Fs`] and [`File`]; only [`os`] names the operating system's calls, so that a simulated disk can take
-//! its place. Nothing here writes, locks, creates or maps: it reads regular files by position, never follows a link and never
-//! waits for a FIFO. A file's length when it was opened bounds every read through [`Source`], so a file that grows meanwhile (a
+//! its place. [`Fs`] and [`File`] only look; the verbs that change something stand apart, in [`WriteFs`] and [`WriteFile`]. Only
+//! regular files are opened; no link is followed and no FIFO waited for. A file's length when it was opened bounds every read through [`Source`], so a file that grows meanwhile (a
 //! live broker's) is read as it was.
 
 mod memory;
 mod os;
+mod replace;
 mod source;
 mod stream;
 mod write;
@@ -14,16 +15,18 @@ mod write;
 use std::ffi::OsString;
 use std::fmt::Debug;
 use std::io;
+use std::os::fd::BorrowedFd;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::SystemTime;
 
 pub use memory::MemoryFile;
 pub use os::OsFs;
+pub use replace::replace;
 pub(crate) use source::AlignedBuffer;
 pub use source::Source;
 pub use stream::StreamFile;
-pub use write::{Lock, OpenMode, WriteFile, WriteFs};
+pub use write::{Lock, OpenMode, WriteFile, WriteFs, write_all_at};
 
 use crate::error::Result;
 
@@ -118,6 +121,11 @@ pub trait File: Debug + Send + Sync {
     /// What the system says.
     fn next_data(&self, position: u64) -> io::Result<Option<u64>> {
         Ok((position < self.size()?).then_some(position))
+    }
+
+    /// The system's descriptor, where a file of the system stands behind this one.
+    fn as_fd(&self) -> Option<BorrowedFd<'_>> {
+        None
     }
 
     /// Tells the system that the bytes before `position` will not be read again, so that looking at a directory does not push

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use super::{File, Fs};
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// How a file comes to be open for writing. Links are never followed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -121,4 +121,20 @@ pub trait WriteFile: File {
     /// # Errors
     /// What the system says.
     fn set_modified(&self, time: SystemTime) -> io::Result<()>;
+}
+
+/// Writes all of `bytes` from `position` on, however many calls it takes. They are written, not durable.
+///
+/// # Errors
+/// [`Error::Io`] under the name `path` where the system refuses, also in the middle: then a part of the bytes may be in the file.
+pub fn write_all_at(file: &dyn WriteFile, path: &Path, bytes: &[u8], position: u64) -> Result<()> {
+    let mut written = 0;
+    while let Some(rest) = bytes.get(written..).filter(|rest| !rest.is_empty()) {
+        match file.write_at(&[IoSlice::new(rest)], position.saturating_add(written as u64)) {
+            Ok(0) => return Err(Error::io("write", path, io::ErrorKind::WriteZero.into())),
+            Ok(n) => written = written.saturating_add(n),
+            Err(e) => return Err(Error::io("write", path, e)),
+        }
+    }
+    Ok(())
 }

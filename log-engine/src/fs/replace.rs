@@ -1,0 +1,74 @@
+//! A whole small file, old or new after any crash and never half.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use super::{OpenMode, WriteFs, write_all_at};
+use crate::error::{Error, Result};
+
+/// Makes `bytes` the whole content of `path`, durably: after a crash at any moment the file has its old content or the new one. The
+/// bytes go to `path` with `.tmp` behind it first, as Kafka's checkpoint files do (`CheckpointFile.write`).
+///
+/// # Errors
+/// [`Error::Io`] where the system refuses. Unless that was the sync of the folder, the old content is still there; only the folder's
+/// sync makes it certain which of the two survives a crash.
+pub fn replace(fs: &dyn WriteFs, path: &Path, bytes: &[u8]) -> Result<()> {
+    let temporary = temporary(path);
+    if let Err(error) = write_whole(fs, &temporary, bytes).and_then(|()| fs.rename(&temporary, path)) {
+        // What is left of it helps nobody and may be what filled the disk.
+        let _ = fs.remove(&temporary);
+        return Err(error);
+    }
+    fs.sync_dir(folder(path))
+}
+
+/// A file of these bytes, durable but for its name; what a crash left there earlier goes.
+fn write_whole(fs: &dyn WriteFs, path: &Path, bytes: &[u8]) -> Result<()> {
+    let file = fs.open_write(path, OpenMode::Any)?;
+    file.set_len(0).map_err(|e| Error::io("truncate", path, e))?;
+    write_all_at(&*file, path, bytes, 0)?;
+    file.sync().map_err(|e| Error::io("sync", path, e))
+}
+
+fn temporary(path: &Path) -> PathBuf {
+    let mut name = OsString::from(path);
+    name.push(".tmp");
+    name.into()
+}
+
+/// The folder that holds the name.
+fn folder(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if parent.as_os_str().is_empty() => Path::new("."),
+        Some(parent) => parent,
+        None => path,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fs::OsFs;
+
+    #[test]
+    fn the_whole_file_is_replaced_and_nothing_is_left_beside_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("checkpoint");
+        std::fs::write(dir.path().join("checkpoint.tmp"), b"left by a crash, and longer").unwrap();
+        for bytes in [&b"a longer content"[..], b"new", b""] {
+            replace(&OsFs, &path, bytes).unwrap();
+            assert_eq!(std::fs::read(&path).unwrap(), bytes);
+            assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_put_in_place_leaves_no_temporary_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("folder");
+        std::fs::create_dir(&path).unwrap();
+        assert!(matches!(replace(&OsFs, &path, b"new"), Err(Error::Io { .. })));
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
+        assert_eq!((folder(Path::new("name")), folder(Path::new("/a/b"))), (Path::new("."), Path::new("/a")));
+    }
+}
