@@ -134,6 +134,18 @@ pub fn replicas(scenario: &str) -> PathBuf {
     existing(unpacked("replicas", scenario).join(scenario))
 }
 
+/// The names of the scripts of operations, in order: `01-append-and-read` and so on.
+#[must_use]
+pub fn script_names() -> Vec<String> {
+    names(&scripts()).iter().filter_map(|name| name.strip_suffix(".script")).map(str::to_owned).collect()
+}
+
+/// The folder of the scripts: `NAME.script`, `NAME.out.ndjson` and `NAME.files.txt` each. Shared: read only.
+#[must_use]
+pub fn scripts() -> PathBuf {
+    unpacked("scripts", "scripts")
+}
+
 /// The small undamaged directory that lies unpacked beside the archives: the case `txn` of `kafka/`. Read only.
 #[must_use]
 pub fn sample() -> PathBuf {

@@ -9,7 +9,7 @@ use log_engine::testing::expected::expected_findings;
 use log_engine::testing::golden;
 use sha2::{Digest, Sha256};
 
-const SETS: [&str; 3] = ["kafka", "damage", "replicas"];
+const SETS: [&str; 4] = ["kafka", "damage", "replicas", "scripts"];
 
 fn sha256(file: &Path) -> String {
     let bytes = fs::read(file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
@@ -61,6 +61,7 @@ fn no_case_is_missing() {
     }
     assert_eq!(golden::damage_cases().len(), 323);
     assert_eq!(golden::replica_scenarios().len(), 5);
+    assert_eq!(golden::script_names().len(), 49);
     assert_eq!(golden::files(&golden::damage_dumps()).len(), 36);
     assert_eq!(golden::files(&golden::damage_extras()).len(), 4);
 }

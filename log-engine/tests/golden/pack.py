@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """The golden sets as archives, and back.
 
-    pack.py pack KAFKA DAMAGE REPLICAS    the three set folders -> archives here, and SHA256SUMS.zst
-    pack.py unpack TARGET                 the archives -> TARGET/kafka, TARGET/damage, TARGET/replicas
-    pack.py check                         is every file in the archives as SHA256SUMS.zst says, none more, none less?
+    pack.py pack KAFKA DAMAGE REPLICAS SCRIPTS    the four set folders -> archives here, and SHA256SUMS.zst
+    pack.py unpack TARGET                         the archives -> TARGET/kafka, TARGET/damage, TARGET/replicas, TARGET/scripts
+    pack.py check                                 is every file in the archives as SHA256SUMS.zst says, none more, none less?
 
 Packing again gives the same archives: names sorted, no times, owners or modes. Needs Python 3.9 and zstd 1.5.
 """
@@ -11,6 +11,7 @@ import hashlib, io, os, shutil, subprocess, sys, tarfile
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 SUMS = os.path.join(HERE, "SHA256SUMS.zst")
+SETS = ("kafka", "damage", "replicas", "scripts")
 # Of a set, what stays beside its archives as plain files.
 PLAIN = {"README.md", "make", "check.py", "manifest.json", "cases.tsv", "marker-and-elr.json"}
 
@@ -25,7 +26,10 @@ def files(top):
 
 
 def archives(name, top):
-    """Archive -> folders of the set that it holds. One a folder; the damage cases one a topic, because together they are small."""
+    """Archive -> folders of the set that it holds. One a folder; the damage cases one a topic, because together they are small; the
+    scripts are one, and have no folders."""
+    if name == "scripts":
+        return {os.path.join(HERE, name, "scripts.tar.zst"): ""}
     folders = sorted(f for f in os.listdir(top) if f not in PLAIN)
     if name == "damage":
         folders.remove("cases")
@@ -37,7 +41,9 @@ def write(archive, top, folder):
     out = io.BytesIO()
     with tarfile.open(fileobj=out, mode="w", format=tarfile.GNU_FORMAT) as tar:
         for path in files(os.path.join(top, folder)):
-            path = folder + "/" + path
+            path = os.path.join(folder, path)
+            if path in PLAIN:
+                continue
             with open(os.path.join(top, path), "rb") as f:
                 data = f.read()
             member = tarfile.TarInfo(path)
@@ -70,7 +76,7 @@ def pack(tops):
     for old in stored():
         os.remove(old)
     sums = []
-    for name, top in zip(("kafka", "damage", "replicas"), tops):
+    for name, top in zip(SETS, tops):
         for archive, folder in archives(name, top).items():
             sums += [line(archive, path, data) for path, data in write(archive, top, folder)]
     with open(SUMS, "wb") as f:
@@ -106,7 +112,7 @@ def check():
 
 if __name__ == "__main__":
     a = sys.argv[1:]
-    if len(a) == 4 and a[0] == "pack":
+    if len(a) == 1 + len(SETS) and a[0] == "pack":
         pack(a[1:])
     elif len(a) == 2 and a[0] == "unpack":
         unpack(a[1])
