@@ -19,6 +19,8 @@ mod log_reader;
 mod producers;
 #[path = "all/round_trip.rs"]
 mod round_trip;
+#[path = "all/scripts.rs"]
+mod scripts;
 #[path = "all/side_files.rs"]
 mod side_files;
 #[path = "all/start.rs"]

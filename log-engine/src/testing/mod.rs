@@ -6,4 +6,5 @@ pub mod fuzz;
 pub mod golden;
 pub mod look;
 pub mod memory_fs;
+pub mod script;
 pub mod sweep;
