@@ -140,6 +140,78 @@ fn following_waits_for_half_batches_and_goes_over_rolls() {
     assert_eq!(tail.interrupt(), Some(130));
 }
 
+/// A process that appends the pieces it is given, and stops itself (`SIGSTOP`) behind each; killed when dropped.
+#[cfg(target_os = "linux")]
+struct Appender(Child);
+
+#[cfg(target_os = "linux")]
+impl Appender {
+    /// Pairs of a piece's file and the segment that it is appended to.
+    fn start(pieces: &[(PathBuf, PathBuf)]) -> Self {
+        let script = "while [ $# -gt 1 ]; do cat \"$1\" >> \"$2\"; shift 2; kill -STOP $$; done";
+        let words = pieces.iter().flat_map(|(piece, segment)| [piece, segment]);
+        Self(Command::new("sh").args(["-c", script, "sh"]).args(words).stdin(Stdio::null()).spawn().unwrap())
+    }
+
+    fn wait_until_stopped(&self) {
+        let stat = format!("/proc/{}/stat", self.0.id());
+        let is_stopped = || std::fs::read_to_string(&stat).unwrap().contains(") T ");
+        let began = std::time::Instant::now();
+        while !is_stopped() {
+            assert!(began.elapsed() < PATIENCE, "it does not stop");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    fn go_on(&self) {
+        assert!(Command::new("kill").args(["-CONT", &self.0.id().to_string()]).status().unwrap().success());
+    }
+}
+
+#[cfg(target_os = "linux")]
+impl Drop for Appender {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_writer_that_is_stopped_in_a_batch_is_waited_for() {
+    let root = tempfile::tempdir().unwrap();
+    let folder = root.path().join("orders-0");
+    std::fs::create_dir(&folder).unwrap();
+    append(&folder, 0, &batch(0, 2));
+    let (old, new) = ([batch(2, 2), batch(4, 3)].concat(), [batch(7, 1), batch(8, 4)].concat());
+    // Both cuts go through a batch: the first in its records, the second in its head.
+    let (in_records, in_head) = (old.len() - 5, batch(7, 1).len() + 40);
+    let pieces = [(&old[..in_records], 0), (&old[in_records..], 0), (&new[..in_head], 7), (&new[in_head..], 7)];
+    let pieces: Vec<_> = (0..)
+        .zip(pieces)
+        .map(|(n, (bytes, base))| {
+            let piece = root.path().join(format!("piece-{n}"));
+            std::fs::write(&piece, bytes).unwrap();
+            (piece, segment(&folder, base))
+        })
+        .collect();
+    let tail = Following::start(&[arg(&folder), "-n", "1"]);
+    tail.expect([1]);
+
+    let writer = Appender::start(&pieces);
+    writer.wait_until_stopped();
+    tail.expect([2, 3]);
+    tail.expect_said("of a batch are in flight");
+    tail.expect_nothing();
+    for whole in [4..7, 7..8, 8..12] {
+        writer.go_on();
+        writer.wait_until_stopped();
+        tail.expect(whole);
+        tail.expect_nothing();
+    }
+    assert_eq!(tail.interrupt(), Some(130));
+}
+
 #[test]
 fn truncation_and_deletion_are_said_and_what_comes_then_is_read() {
     let root = tempfile::tempdir().unwrap();
