@@ -19,7 +19,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// What a command may do with its memory, in KiB: `ulimit -d`.
 const MEMORY: usize = 256 << 10;
 /// The commands, in turn, and whether they look at the whole directory rather than at a partition.
-const COMMANDS: [(&[&str], bool); 7] = [
+const COMMANDS: [(&[&str], bool); 8] = [
     (&["verify", "--level", "deep", "--format", "json"], true),
     (&["dump", "--format", "ndjson"], true),
     (&["inspect", "--format", "json"], true),
@@ -27,6 +27,7 @@ const COMMANDS: [(&[&str], bool); 7] = [
     (&["dump", "--batches"], false),
     (&["find", "--max-timestamp"], false),
     (&["find", "--offset", "50", "--format", "json"], false),
+    (&["stats", "--format", "json"], true),
 ];
 
 #[test]
