@@ -75,7 +75,14 @@ fn flags_choose_what_counts() {
     assert_eq!(run(&["verify", "--node-id", "99", arg(cluster.before())]).status.code(), Some(1));
     assert_eq!(run(&["verify", "--node-id", "1", arg(cluster.before())]).status.code(), Some(0));
     for path in ["no such directory", "/dev/null"] {
-        assert_eq!(run(&["verify", path]).status.code(), Some(4), "{path}");
+        let output = run(&["verify", path]);
+        assert_eq!((output.status.code(), stdout(&output).as_str()), (Some(4), ""), "{path}");
+        assert!(String::from_utf8_lossy(&output.stderr).contains(path));
+        let some = run(&["verify", "--fail-on", "error", path, dir]);
+        assert_eq!(some.status.code(), Some(4), "{path}");
+        assert!(stdout(&some).contains("1 partition: 1 suspect."), "{path}");
+        let json: Value = serde_json::from_slice(&run(&["verify", "--json", path]).stdout).unwrap();
+        assert!(json["failed"][0].as_str().is_some_and(|why| why.contains(path)), "{json}");
     }
     assert_eq!(run(&["verify", "-"]).status.code(), Some(2));
 }

@@ -19,7 +19,7 @@ pub(crate) struct Document {
     pub(crate) partitions: Vec<Partition>,
     /// One entry a log directory: what concerns it as a whole.
     pub(crate) log_dirs: Vec<LogDir>,
-    /// Folders that could not be listed.
+    /// Paths that name nothing to look at, and folders that could not be listed.
     pub(crate) failed: Vec<String>,
 }
 

@@ -108,7 +108,6 @@ pub(crate) fn run(arguments: &Arguments, global: &Global) -> Result<Exit, CliErr
     let fs = global.fs();
     let found = find(&*fs, arguments)?;
     let document = look(&*fs, arguments, global, &found)?;
-    let failed: Vec<String> = found.failed.iter().map(ToString::to_string).collect();
     if let Some(file) = &arguments.junit {
         junit::write(&document, file)?;
     }
@@ -117,7 +116,7 @@ pub(crate) fn run(arguments: &Arguments, global: &Global) -> Result<Exit, CliErr
         Format::Json | Format::Ndjson => output::json(&document)?,
     }
     let unread = document.partitions.iter().flat_map(|partition| &partition.failed);
-    let unread: Vec<&String> = failed.iter().chain(&document.failed).chain(unread).collect();
+    let unread: Vec<&String> = document.failed.iter().chain(unread).collect();
     for message in &unread {
         anstream::eprintln!("error: {message}");
     }
@@ -168,6 +167,7 @@ fn look(fs: &dyn Fs, arguments: &Arguments, global: &Global, found: &Found) -> R
     let report = verify(fs, targets, &options, &selected, progress.counter())?;
     drop(progress);
     let mut document = Document::of(&report, &predict(fs, arguments, global.threads(), targets), &found.given);
+    document.failed.splice(..0, found.failed.iter().map(ToString::to_string));
     if let Some(file) = &arguments.baseline {
         let known = baseline::read(fs, file)?;
         document.forget(|found| known.has(found));

@@ -15,8 +15,12 @@ const DIM: Style = Style::new().dimmed();
 /// Where what is said of a finding begins on the lines below it.
 const INDENT: &str = "              ";
 
-/// Writes it. Findings for information are counted unless `verbose`; `quiet` leaves out partitions without fault.
+/// Writes it. Findings for information are counted unless `verbose`; `quiet` leaves out partitions without fault. Nothing where
+/// nothing could be looked at.
 pub(super) fn write(document: &Document, verbose: bool, quiet: bool) -> io::Result<()> {
+    if document.partitions.is_empty() && document.log_dirs.is_empty() && !document.failed.is_empty() {
+        return Ok(());
+    }
     let mut out = output::stdout();
     for dir in &document.log_dirs {
         log_dir(&mut out, dir, verbose)?;
