@@ -204,6 +204,33 @@ fn the_levels_look_closer_and_closer() {
 }
 
 #[test]
+fn what_follows_damage_is_counted() {
+    let is_of_bytes = |code| matches!(code, FindingCode::B001 | FindingCode::B003 | FindingCode::B013);
+    for (case, expected) in [
+        (
+            "plain/crc-value-middle__killed",
+            &["; 7 sound batches follow in this segment, the first at byte 1405, then 2 segments"][..],
+        ),
+        (
+            "plain/crc-two-damages__killed",
+            &[
+                "; 2 sound batches follow in this segment, the first at byte 2622, then 5 segments",
+                "; 11 sound batches follow in this segment, the first at byte 726, then 1 segment",
+            ],
+        ),
+        ("plain/tail-cut-mid-batch__clean", &["but the file ends after 62"]),
+        ("plain/segment-tail-zeros__clean", &["64 zero bytes follow the last batch; 1 segment follows"]),
+    ] {
+        let report = deep(&[golden::damage(case).before().to_owned()]);
+        let found: Vec<_> = report.findings().filter(|it| is_of_bytes(it.code)).map(|it| &it.message).collect();
+        assert_eq!(found.len(), expected.len(), "{case}: {found:#?}");
+        for (message, end) in found.iter().zip(expected) {
+            assert!(message.ends_with(end), "{case}: {message:?} does not end with {end:?}");
+        }
+    }
+}
+
+#[test]
 fn many_threads_find_what_one_finds() {
     let copy = golden::private_copy(golden::damage("txn/crc-value-middle__clean").before());
     let find = |jobs: usize| {

@@ -126,6 +126,17 @@ impl Findings {
         place: Place<'_>,
         message: impl FnOnce() -> String,
     ) {
+        self.add_listed(code, weight, place, message);
+    }
+
+    /// Adds one; where it stands in the list, for [`Self::amend`], unless it is only counted.
+    pub(super) fn add_listed(
+        &mut self,
+        code: FindingCode,
+        weight: impl Into<Weight>,
+        place: Place<'_>,
+        message: impl FnOnce() -> String,
+    ) -> Option<usize> {
         let weight = weight.into();
         let next = self.list.len();
         let (count, last) = self.kinds.entry((code, weight, place.file.to_owned())).or_insert((0, next));
@@ -134,7 +145,7 @@ impl Findings {
             if let Some(finding) = self.list.get_mut(*last) {
                 finding.count = finding.count.saturating_add(1);
             }
-            return;
+            return None;
         }
         *last = next;
         self.list.push(Finding {
@@ -147,6 +158,14 @@ impl Findings {
             count: 1,
             if_cleaned: weight.if_cleaned,
         });
+        Some(next)
+    }
+
+    /// Adds to the message of a listed one what was not known at once.
+    pub(super) fn amend(&mut self, listed: usize, more: &str) {
+        if let Some(finding) = self.list.get_mut(listed) {
+            finding.message.push_str(more);
+        }
     }
 
     /// Whether a finding of one of these codes was made in `file`.

@@ -87,6 +87,7 @@ impl Facts {
                 base: *base,
                 files: *files,
                 next_base,
+                segments_behind: segments.len().saturating_sub(n + 1),
                 is_recovered: self.is_recovered() && n >= holds_point,
             })
         };
@@ -107,6 +108,8 @@ pub(super) struct SegmentPlan {
     pub(super) files: SegmentFiles,
     /// Where the next segment begins; `None` for the last, which is the active one.
     pub(super) next_base: Option<Offset>,
+    /// How many segments follow.
+    pub(super) segments_behind: usize,
     /// The next start reads it whole and makes its indexes anew.
     pub(super) is_recovered: bool,
 }

@@ -62,6 +62,36 @@ struct Damage {
     message: String,
 }
 
+/// Damage that was told, of which it is not yet known what follows.
+struct Hole {
+    /// Where its finding is listed.
+    listed: usize,
+    /// Where the next sound batch stands.
+    next: Option<u64>,
+    /// Sound batches before it.
+    batches: u64,
+}
+
+impl Hole {
+    /// What follows it in a segment of so many sound batches, and behind that segment.
+    fn followers(&self, batches: u64, segments: usize) -> String {
+        let here = match (self.next, batches.saturating_sub(self.batches)) {
+            (None, _) => String::new(),
+            (Some(next), 1) => format!("; 1 sound batch follows in this segment, at byte {next}"),
+            (Some(next), batches) => {
+                format!("; {batches} sound batches follow in this segment, the first at byte {next}")
+            }
+        };
+        match (self.next, segments) {
+            (_, 0) => here,
+            (Some(_), 1) => format!("{here}, then 1 segment"),
+            (Some(_), _) => format!("{here}, then {segments} segments"),
+            (None, 1) => "; 1 segment follows".to_owned(),
+            (None, _) => format!("; {segments} segments follow"),
+        }
+    }
+}
+
 /// Walks one segment. Producers are shown to `feed` at the deep level.
 pub(super) fn walk(fs: &dyn Fs, plan: &SegmentPlan, feed: &mut Feed<'_>, done: &AtomicU64) -> Result<Walked> {
     let source = Source::open(fs, &plan.path(SegmentFile::Log))?;
@@ -109,6 +139,8 @@ struct Walker<'a, 'f> {
     index: Option<OffsetIndexCheck>,
     times: Option<TimeIndexCheck>,
     scratch: Scratch,
+    /// At most as many as findings are listed.
+    holes: Vec<Hole>,
     /// Later timestamps than this are wrong.
     latest: i64,
 }
@@ -140,7 +172,7 @@ impl<'a, 'f> Walker<'a, 'f> {
             }
             Some(_) => Some(TimeIndexCheck::new(Slots::new(open(SegmentFile::TimeIndex)?), plan, latest)),
         };
-        Ok(Self { plan, feed, walked, index, times, scratch: Scratch::default(), latest })
+        Ok(Self { plan, feed, walked, index, times, scratch: Scratch::default(), holes: Vec::new(), latest })
     }
 
     /// Shows a sound batch to all.
@@ -242,7 +274,6 @@ impl<'a, 'f> Walker<'a, 'f> {
         let Damage { code, mut severity, mut message } = damage;
         let next = match found {
             Resync::Found(next) => {
-                message = format!("{message}; the next sound batch stands at byte {next}");
                 // Not an end, but a hole.
                 severity = Severity::Error;
                 Some(next.get())
@@ -258,7 +289,9 @@ impl<'a, 'f> Walker<'a, 'f> {
             Some(highest) => place.offset(highest.saturating_add(1)),
             None => place.offset(self.plan.base.get()),
         };
-        self.walked.findings.add(code, severity, place, || message);
+        if let Some(listed) = self.walked.findings.add_listed(code, severity, place, || message) {
+            self.holes.push(Hole { listed, next, batches: self.walked.batches });
+        }
         self.walked.tail_is_damaged = next.is_none();
         self.lose(next.unwrap_or(self.walked.bytes));
         self.feed.damage();
@@ -267,6 +300,9 @@ impl<'a, 'f> Walker<'a, 'f> {
 
     fn finish(mut self) -> Result<Walked> {
         let (plan, out) = (self.plan, &mut self.walked.findings);
+        for hole in &self.holes {
+            out.amend(hole.listed, &hole.followers(self.walked.batches, plan.segments_behind));
+        }
         if let Some(index) = self.index.take() {
             self.walked.index_beyond = index.finish(plan, out)?;
         }
