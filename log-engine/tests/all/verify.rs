@@ -230,6 +230,26 @@ fn what_follows_damage_is_counted() {
     }
 }
 
+/// A clean stop cuts the index off behind its entries, so whoever made this marker was no broker that stopped.
+#[test]
+fn a_padded_index_speaks_against_the_marker() {
+    let told = |dir: &Path| {
+        let lines = lines_of(dir);
+        lines.into_iter().filter(|line| !line.starts_with("info") && line.contains("D005")).collect::<Vec<_>>()
+    };
+    let case = golden::damage("plain/none__clean");
+    let copy = golden::private_copy(case.before());
+    assert_eq!(told(copy.path()), Vec::<String>::new());
+    let folder = copy.path().join("plain-0");
+    let last = golden::files(&folder).into_iter().rfind(|file| file.extension().is_some_and(|e| e == "index")).unwrap();
+    let index = std::fs::OpenOptions::new().write(true).open(folder.join(&last)).unwrap();
+    index.set_len(10 << 20).unwrap();
+    let expected = "warn D005 .kafka_cleanshutdown @0: no clean stop wrote it: the active offset index of plain-0 ends in empty slots, which a clean stop cuts off";
+    assert_eq!(told(copy.path()), [expected]);
+    // Entries that were overwritten say nothing of how the broker stopped.
+    assert_eq!(told(golden::damage("plain/index-last-segment-zeros__clean").before()), Vec::<String>::new());
+}
+
 #[test]
 fn many_threads_find_what_one_finds() {
     let copy = golden::private_copy(golden::damage("txn/crc-value-middle__clean").before());

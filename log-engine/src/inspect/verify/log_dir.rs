@@ -274,18 +274,28 @@ impl<'a> Root<'a> {
     pub(super) fn marker(&self, partitions: &[PartitionReport], out: &mut Findings) {
         let place = Place::file(Path::new(CleanShutdown::FILE_NAME));
         let unflushed = partitions.iter().find_map(|partition| Some((partition, partition.unflushed_from?)));
+        let name =
+            |partition: &PartitionReport| partition.path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let padded = partitions.iter().find(|partition| partition.index_is_padded);
         let message = match (&self.files.marker, unflushed) {
             (SmallFile::Missing, _) => return,
             (SmallFile::Unreadable(error), _) => reason(error),
             (_, Some((partition, from))) => {
-                let name = partition.path.file_name().unwrap_or_default().to_string_lossy();
-                let end = partition.log_end;
+                let (name, end) = (name(partition), partition.log_end);
                 format!("no clean stop wrote it: the recovery point of {name} is {from}, its log ends at {end}")
             }
             (SmallFile::Read { content, .. }, None) if content.broker_epoch == Some(-1) => {
                 "names broker epoch -1: written by hand, and the broker counts as not cleanly shut down".to_owned()
             }
-            _ => return,
+            _ => match padded {
+                Some(partition) => {
+                    let name = name(partition);
+                    format!(
+                        "no clean stop wrote it: the active offset index of {name} ends in empty slots, which a clean stop cuts off"
+                    )
+                }
+                None => return,
+            },
         };
         out.add(FindingCode::D005, Severity::Warning, place, || message);
     }

@@ -55,6 +55,8 @@ pub(super) struct Tail {
     pub(super) bytes: u64,
     /// It does not end with a batch that is sound and has a sound offset.
     pub(super) is_unsure: bool,
+    /// Its offset index is padded, as only a running broker has it.
+    pub(super) index_is_padded: bool,
     /// Entries of its offset index past the end.
     pub(super) index_beyond: Findings,
     /// Entries of its time index past the end.
@@ -95,6 +97,7 @@ impl LogState {
                 file: plan.log.clone(),
                 bytes: walked.bytes,
                 is_unsure: self.expected.is_none(),
+                index_is_padded: walked.index_is_padded,
                 index_beyond: walked.index_beyond,
                 times_beyond: walked.times_beyond,
             };

@@ -36,6 +36,8 @@ pub(super) struct OffsetIndexCheck {
     damaged_until: i64,
     /// Entries that lie past the end of the log by position and offset: perhaps the log is too short, not the index too long.
     beyond: Findings,
+    /// The file ends with empty slots.
+    ends_empty: bool,
 }
 
 impl OffsetIndexCheck {
@@ -50,6 +52,7 @@ impl OffsetIndexCheck {
             reached: None,
             damaged_until: 0,
             beyond: Findings::default(),
+            ends_empty: false,
         }
     }
 
@@ -91,8 +94,8 @@ impl OffsetIndexCheck {
         self.open = None;
     }
 
-    /// The batches end at `end` (before it, if the file is damaged there). The entries that lie past the end of the log.
-    pub(super) fn finish(mut self, plan: &SegmentPlan, out: &mut Findings) -> Result<Findings> {
+    /// The batches are over.
+    pub(super) fn finish(&mut self, plan: &SegmentPlan, out: &mut Findings) -> Result<()> {
         while let Some(slot) = self.slots.peek()? {
             if self.is_bad_by_itself(slot, plan, out)? {
                 continue;
@@ -113,7 +116,17 @@ impl OffsetIndexCheck {
                 )
             });
         }
-        Ok(self.beyond)
+        Ok(())
+    }
+
+    /// Once finished: whether a log of so many batches cannot have filled the file, which ends empty: a clean stop cuts that off.
+    pub(super) fn is_padded(&self, batches: u64) -> bool {
+        self.ends_empty && self.slots.count() > batches
+    }
+
+    /// Once finished: the entries that lie past the end of the log.
+    pub(super) fn into_beyond(self) -> Findings {
+        self.beyond
     }
 
     fn resolve(&self, slot: Slot<OffsetEntry>) -> Taken {
@@ -153,6 +166,7 @@ impl OffsetIndexCheck {
             return Ok(());
         }
         let count = self.slots.pass_zeros()?;
+        self.ends_empty = self.slots.peek()?.is_none();
         let weight = plan.index_weight(Severity::Warning, Severity::Info);
         out.add(FindingCode::I003, weight, Place::at(&self.file, at), || {
             format!("{count} empty entries: a look-up takes them for offset {} at position 0", self.base)

@@ -155,6 +155,7 @@ impl<'a> Job<'a> {
         let mut failures = self.failures.into_inner().unwrap_or_else(PoisonError::into_inner);
         let (fs, facts, folder) = (self.fs, self.facts, self.folder);
         let mut log = self.log.into_whole();
+        let index_is_padded = facts.marker && !facts.is_metadata_log && log.tail.index_is_padded;
         let names = Names { bases: &bases, snapshots: &all_snapshots, readable: &self.readable_snapshots };
         let log_start = names.log_start(&facts);
         let epochs = std::mem::take(&mut log.epochs);
@@ -179,6 +180,7 @@ impl<'a> Job<'a> {
         let mut findings = self.before;
         findings.append(log.findings);
         let shows_cleaning = log.shows_cleaning;
+            index_is_padded,
         let below_end = |point: &i64| facts.marker && !facts.is_metadata_log && *point < log.log_end;
         PartitionReport {
             unflushed_from: facts.recovery_point.filter(below_end).map(Offset::new),

@@ -82,6 +82,8 @@ pub struct PartitionReport {
     pub failures: Vec<Error>,
     /// The recovery point, where the clean-shutdown marker is there and it lies below the log's end all the same.
     pub(super) unflushed_from: Option<Offset>,
+    /// The clean-shutdown marker is there, and the active offset index is padded all the same.
+    pub(super) index_is_padded: bool,
 }
 
 impl PartitionReport {

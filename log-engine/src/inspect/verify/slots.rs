@@ -47,6 +47,11 @@ impl<E: IndexEntry> Slots<E> {
         self.source.len() / Self::STEP * Self::STEP
     }
 
+    /// Whole slots of the file.
+    pub(super) fn count(&self) -> u64 {
+        self.source.len() / Self::STEP
+    }
+
     const STEP: u64 = E::LEN as u64;
 
     /// The next slot, without passing it.

@@ -49,6 +49,8 @@ pub(super) struct Walked {
     pub(super) last_batch: u64,
     /// The offset index is there and has no byte.
     pub(super) index_is_empty: bool,
+    /// The offset index is longer than the batches can have filled, and ends empty, though the next start does not make it anew.
+    pub(super) index_is_padded: bool,
     /// Entries of the offset index past the end of the log.
     pub(super) index_beyond: Findings,
     /// Entries of the time index for offsets past the end of the log.
@@ -303,8 +305,10 @@ impl<'a, 'f> Walker<'a, 'f> {
         for hole in &self.holes {
             out.amend(hole.listed, &hole.followers(self.walked.batches, plan.segments_behind));
         }
-        if let Some(index) = self.index.take() {
-            self.walked.index_beyond = index.finish(plan, out)?;
+        if let Some(mut index) = self.index.take() {
+            index.finish(plan, out)?;
+            self.walked.index_is_padded = index.is_padded(self.walked.batches);
+            self.walked.index_beyond = index.into_beyond();
         }
         if let Some(times) = self.times.take() {
             self.walked.times_beyond = times.finish(self.walked.offsets.highest(), plan, out)?;
