@@ -70,6 +70,9 @@ fn flags_choose_what_counts() {
     assert_eq!(exit(&["-t", "other*"]), Some(0));
     assert_eq!(exit(&["--config", "retention.ms=1"]), Some(2));
     assert_eq!(run(&["fsck", dir]).status.code(), Some(1));
+    let flushed = golden::damage("plain/crc-value-below-recovery-point__killed");
+    assert_eq!(run(&["verify", arg(flushed.before())]).status.code(), Some(1));
+    assert_eq!(run(&["verify", "--since-checkpoint", arg(flushed.before())]).status.code(), Some(0));
     let cluster = golden::damage("plain/none__clean");
     assert_eq!(run(&["verify", "--cluster-id", "another", arg(cluster.before())]).status.code(), Some(1));
     assert_eq!(run(&["verify", "--node-id", "99", arg(cluster.before())]).status.code(), Some(1));

@@ -19,8 +19,12 @@ fn options(level: VerifyLevel) -> VerifyOptions {
 }
 
 fn deep(dirs: &[PathBuf]) -> VerifyReport {
+    look(dirs, &options(VerifyLevel::Deep))
+}
+
+fn look(dirs: &[PathBuf], options: &VerifyOptions) -> VerifyReport {
     let targets: Vec<_> = dirs.iter().map(|dir| Target::of(&OsFs, dir).unwrap()).collect();
-    let report = verify(&OsFs, &targets, &options(VerifyLevel::Deep), &|_| true, &AtomicU64::new(0)).unwrap();
+    let report = verify(&OsFs, &targets, options, &|_| true, &AtomicU64::new(0)).unwrap();
     assert_eq!(report.failures().map(ToString::to_string).collect::<Vec<_>>(), Vec::<String>::new());
     report
 }
@@ -72,10 +76,12 @@ fn undamaged_directories_give_no_finding_above_info() {
     for (name, dirs) in &all {
         // The offsets 91 to 100 were left out of this log before it was replicated.
         let gap = |finding: &Finding| name.starts_with("gap-replicated/") && finding.code == FindingCode::B012;
-        let report = deep(dirs);
-        let loud = report.findings().filter(|finding| finding.severity > Severity::Info && !gap(finding));
-        for finding in loud {
-            writeln!(complaints, "{name}: {}", line(finding)).unwrap();
+        for since_checkpoint in [false, true] {
+            let report = look(dirs, &VerifyOptions { since_checkpoint, ..options(VerifyLevel::Deep) });
+            let loud = report.findings().filter(|finding| finding.severity > Severity::Info && !gap(finding));
+            for finding in loud {
+                writeln!(complaints, "{name}: {}", line(finding)).unwrap();
+            }
         }
     }
     assert!(all.len() >= 50, "{}", all.len());
@@ -201,6 +207,28 @@ fn the_levels_look_closer_and_closer() {
         .unwrap(),
     );
     assert!(quick <= Some(Severity::Info), "{quick:?}");
+}
+
+#[test]
+fn what_was_flushed_before_the_checkpoint_can_be_passed_over() {
+    for (case, is_above) in [
+        ("plain/crc-value-below-recovery-point__killed", false),
+        ("plain/crc-value-middle__killed", true),
+        ("txn/crc-value-middle__killed", true),
+    ] {
+        let damaged = golden::damage(case);
+        for level in [VerifyLevel::Normal, VerifyLevel::Deep] {
+            let report = |since_checkpoint| {
+                look(&[damaged.before().to_owned()], &VerifyOptions { since_checkpoint, ..options(level) })
+            };
+            let has = |report: &VerifyReport| report.findings().any(|finding| finding.code == FindingCode::B001);
+            let (all, since) = (report(false), report(true));
+            assert_eq!((has(&all), has(&since)), (true, is_above), "{case} {level:?}");
+            let read = |report: &VerifyReport| report.partitions.iter().map(|it| it.batches).sum::<u64>();
+            assert!(0 < read(&since) && read(&since) <= read(&all), "{case}: {} of {}", read(&since), read(&all));
+            assert_eq!(read(&since) == read(&all), damaged.before().join(".kafka_cleanshutdown").exists());
+        }
+    }
 }
 
 #[test]

@@ -30,6 +30,7 @@ Examples:
   log-cli verify /var/lib/kafka/data                all partitions, every batch
   log-cli verify /disk1/kafka /disk2/kafka          all directories of one broker
   log-cli verify data -t orders --level deep        inside the batches, too
+  log-cli verify data --since-checkpoint            only what no start has looked at yet
   log-cli verify data --only B,I --json | jq -r '.partitions[] | select(.state==\"damaged\").path'
 
 Exit codes: 0 nothing from --fail-on up, 1 something, 4 something could not be read.")]
@@ -39,6 +40,9 @@ pub(crate) struct Arguments {
     /// How closely to look
     #[arg(long, value_enum, default_value_t)]
     level: Level,
+    /// Look at batches only from the recovery point on: what was flushed before is not read
+    #[arg(long)]
+    since_checkpoint: bool,
     /// The lightest finding that makes the exit code 1
     #[arg(long, value_enum, value_name = "WEIGHT", default_value_t = Weight::Warn)]
     fail_on: Weight,
@@ -188,6 +192,7 @@ fn options(arguments: &Arguments, global: &Global) -> Result<VerifyOptions, CliE
         index_interval: start_options(arguments).index_interval_bytes,
         cluster_id: arguments.cluster_id.clone(),
         node_id: arguments.node_id,
+        since_checkpoint: arguments.since_checkpoint,
         only: codes(&arguments.only)?,
         ..VerifyOptions::new(Timestamp::new(now))
     })

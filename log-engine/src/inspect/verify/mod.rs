@@ -74,6 +74,9 @@ pub struct VerifyOptions {
     pub cluster_id: Option<String>,
     /// The node that the directory should belong to.
     pub node_id: Option<i32>,
+    /// Look at the batches of those segments only that hold the recovery point or lie behind it; of older ones at names and sizes.
+    /// Their batches and records are not counted. Without a recovery point, at all.
+    pub since_checkpoint: bool,
     /// Report these codes only; all if there is none.
     pub only: Vec<FindingCode>,
 }
@@ -89,6 +92,7 @@ impl VerifyOptions {
             index_interval: None,
             cluster_id: None,
             node_id: None,
+            since_checkpoint: false,
             only: Vec::new(),
         }
     }

@@ -86,6 +86,7 @@ impl<'a> Job<'a> {
             epochs: None,
             index_interval: options.index_interval,
             level: options.level,
+            since_checkpoint: options.since_checkpoint,
             now: options.now,
         };
         facts.epochs = epochs(fs, &facts, &mut before);
@@ -104,7 +105,7 @@ impl<'a> Job<'a> {
         let segments: Vec<_> = with_log.map(|(base, files)| (*base, *files)).collect();
         let mut plans = facts.plans(&segments);
         plans.retain(|plan| is_asked(&plan.base));
-        let start = plans.first().map_or(Offset::ZERO, |plan| plan.base);
+        let start = plans.iter().find(|plan| plan.is_walked()).map_or(Offset::ZERO, |plan| plan.base);
         let producers = LogProducers::new(start, readable_snapshots.iter().copied());
         let log = InOrder::new(LogState::new(producers));
         Self { fs, folder, facts, plans, log, before, readable_snapshots, failures: Mutex::new(failures), around }
@@ -120,15 +121,12 @@ impl<'a> Job<'a> {
         let Some(plan) = self.plans.get(n) else { return };
         let part = self.log.part(n);
         let mut feed = Feed::new(self.fs, plan, &part);
-        let walked = match self.facts.level {
-            VerifyLevel::Quick if !plan.is_last() => walk::glance(plan),
-            _ => walk::walk(self.fs, plan, &mut feed, done),
-        };
+        let walked = if plan.is_walked() { walk::walk(self.fs, plan, &mut feed, done) } else { walk::glance(plan) };
         let taken = walked.and_then(|mut walked| {
             txn_index::check_shape(self.fs, plan, &mut walked.findings)?;
             feed.flush(&mut walked.findings)?;
             part.take_in(|log| {
-                if self.facts.level == VerifyLevel::Deep {
+                if self.facts.level == VerifyLevel::Deep && plan.is_walked() {
                     log.producers.end_segment(self.fs, plan, &mut walked.findings)?;
                 }
                 log.segment(walked, plan);
@@ -155,9 +153,9 @@ impl<'a> Job<'a> {
         let mut failures = self.failures.into_inner().unwrap_or_else(PoisonError::into_inner);
         let (fs, facts, folder) = (self.fs, self.facts, self.folder);
         let mut log = self.log.into_whole();
-        let index_is_padded = facts.marker && !facts.is_metadata_log && log.tail.index_is_padded;
         let names = Names { bases: &bases, snapshots: &all_snapshots, readable: &self.readable_snapshots };
         let log_start = names.log_start(&facts);
+        let index_is_padded = facts.marker && !facts.is_metadata_log && log.tail.index_is_padded;
         let epochs = std::mem::take(&mut log.epochs);
         let epochs_are_used = epochs.are_used;
         epochs.finish(&facts, &mut log.findings);
@@ -180,9 +178,9 @@ impl<'a> Job<'a> {
         let mut findings = self.before;
         findings.append(log.findings);
         let shows_cleaning = log.shows_cleaning;
-            index_is_padded,
         let below_end = |point: &i64| facts.marker && !facts.is_metadata_log && *point < log.log_end;
         PartitionReport {
+            index_is_padded,
             unflushed_from: facts.recovery_point.filter(below_end).map(Offset::new),
             path: folder.path,
             name: folder.name,

@@ -41,6 +41,8 @@ pub(super) struct Facts {
     pub(super) index_interval: Option<u64>,
     /// How closely to look.
     pub(super) level: VerifyLevel,
+    /// Look closely only from the recovery point on.
+    pub(super) since_checkpoint: bool,
     /// The time.
     pub(super) now: Timestamp,
 }
@@ -88,6 +90,7 @@ impl Facts {
                 files: *files,
                 next_base,
                 segments_behind: segments.len().saturating_sub(n + 1),
+                is_unflushed: n >= holds_point,
                 is_recovered: self.is_recovered() && n >= holds_point,
             })
         };
@@ -110,6 +113,8 @@ pub(super) struct SegmentPlan {
     pub(super) next_base: Option<Offset>,
     /// How many segments follow.
     pub(super) segments_behind: usize,
+    /// It holds the recovery point or lies behind it.
+    pub(super) is_unflushed: bool,
     /// The next start reads it whole and makes its indexes anew.
     pub(super) is_recovered: bool,
 }
@@ -128,6 +133,14 @@ impl SegmentPlan {
     /// True for the active segment.
     pub(super) const fn is_last(&self) -> bool {
         self.next_base.is_none()
+    }
+
+    /// True if its batches are looked at, not only the names and sizes of its files.
+    pub(super) fn is_walked(&self) -> bool {
+        match self.facts.level {
+            VerifyLevel::Quick => self.is_last(),
+            VerifyLevel::Normal | VerifyLevel::Deep => self.is_unflushed || !self.facts.since_checkpoint,
+        }
     }
 
     /// True if its index files are at full size and may hold anything behind the entries in use.

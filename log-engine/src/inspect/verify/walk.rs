@@ -368,7 +368,7 @@ fn is_zero_to_end(scan: &Scan) -> Result<bool> {
     Ok(true)
 }
 
-/// The files of a closed segment at the quick level: names and sizes.
+/// The files of a segment whose batches are not looked at: names and sizes.
 pub(super) fn glance(plan: &SegmentPlan) -> Result<Walked> {
     let mut walked = Walked { bytes: plan.files.log.unwrap_or(0), ..Walked::default() };
     let out = &mut walked.findings;
