@@ -28,7 +28,7 @@ pub use checkpoint::{
     CleanShutdown, EpochCheckpoint, EpochEntry, MAX_JSON_BYTES, MAX_LINE_BYTES, MAX_LINES, MAX_TEXT_BYTES,
     MetaProperties, OffsetCheckpoint, PartitionMetadata, PartitionOffset, QuorumForm, QuorumState, TextFault, Uuid,
 };
-pub use compress::Codec;
+pub use compress::{Codec, Compression};
 pub use epoch::{EpochEnd, LeaderEpochs};
 pub use error::{Corrupt, Error, Malformed, RecordError, Refusal, Result, Rule};
 pub use fs::{
@@ -45,9 +45,9 @@ pub use inspect::{
     VerifyOptions, VerifyReport, predict_start, recovery_millis, verify,
 };
 pub use log::{
-    Answer, BatchItem, Batches, Checkpointed, Compression, Damage, DirectoryState, Located, LogBatch, LogConfig,
-    LogDirectory, LogReader, LogRecord, OnDamage, PartitionDirectory, PartitionName, Reading, RecordItem, SegmentFiles,
-    Via, View, root_files,
+    Answer, BatchItem, Batches, Checkpointed, Damage, DirectoryState, Located, LogBatch, LogConfig, LogDirectory,
+    LogReader, LogRecord, OnDamage, PartitionDirectory, PartitionName, Reading, RecordItem, SegmentFiles, Via, View,
+    root_files,
 };
 pub use producer::{
     CACHED_BATCHES, CachedBatch, CompletedTransaction, Expiry, MAX_SNAPSHOT_BYTES, Marker, OpenTransaction,

@@ -76,6 +76,29 @@ impl Codec {
     }
 }
 
+/// How batches are compressed in a log. (Kafka: `compression.type` and its levels)
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Compression {
+    /// As they come.
+    #[default]
+    Producer,
+    /// All with this codec at this level; Kafka's default level without one. Batches that come otherwise are built anew.
+    Codec(Codec, Option<i32>),
+}
+
+impl Compression {
+    /// The codec and level for a batch that came with codec `source`.
+    ///
+    /// Kafka: `BrokerCompressionType.targetCompression`.
+    #[must_use]
+    pub const fn target(self, source: Codec) -> (Codec, Option<i32>) {
+        match self {
+            Self::Producer => (source, None),
+            Self::Codec(codec, level) => (codec, level),
+        }
+    }
+}
+
 impl fmt::Display for Codec {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.name())

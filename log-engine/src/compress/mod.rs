@@ -15,8 +15,8 @@ use std::fmt;
 
 use crate::encoding::Reader;
 use crate::error::{Malformed, Rule};
-pub use codec::Codec;
 pub(crate) use codec::Refused;
+pub use codec::{Codec, Compression};
 use output::Output;
 
 /// The first message format with zstd (Kafka: `CompressionType`, `DefaultRecordBatch.MAGIC`).

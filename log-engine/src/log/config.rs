@@ -1,7 +1,7 @@
 //! What can be set for one log: Kafka's topic configs by Kafka's names, with its defaults.
 
 use crate::batch::TimestampType;
-use crate::compress::Codec;
+use crate::compress::Compression;
 
 /// The settings of one log. Names, units and defaults are Kafka's; [`Self::default`] is a topic nobody configured.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,7 +18,8 @@ pub struct LogConfig {
     pub index_interval_bytes: u64,
     /// `max.message.bytes`: the largest batch that a client may append. 1 MiB and 12 bytes.
     pub max_message_bytes: u64,
-    /// `max.decompressed.message.bytes`: what a batch may come to when it is decompressed to be checked. 64 MiB.
+    /// `max.decompressed.message.bytes`: the largest record in a compressed batch, as large as any by default. A whole batch is
+    /// held to [`MAX_DECOMPRESSED`](crate::MAX_DECOMPRESSED) all the same.
     pub max_decompressed_bytes: usize,
     /// `flush.messages`: the log is synced when it holds this many offsets that are not. Never.
     pub flush_messages: i64,
@@ -54,16 +55,6 @@ pub struct LogConfig {
     pub transaction_verification: bool,
 }
 
-/// How batches are compressed in the log.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Compression {
-    /// As they come.
-    #[default]
-    Producer,
-    /// All with this codec at this level; Kafka's default level without one. Batches that come otherwise are built anew.
-    Codec(Codec, Option<i32>),
-}
-
 impl Default for LogConfig {
     fn default() -> Self {
         Self {
@@ -73,7 +64,7 @@ impl Default for LogConfig {
             segment_index_bytes: 10 << 20,
             index_interval_bytes: crate::segment::DEFAULT_INDEX_INTERVAL,
             max_message_bytes: (1 << 20) + 12,
-            max_decompressed_bytes: crate::batch::MAX_DECOMPRESSED,
+            max_decompressed_bytes: 0x7fff_fff7,
             flush_messages: i64::MAX,
             flush_ms: i64::MAX,
             retention_bytes: None,

@@ -4,7 +4,7 @@ mod config;
 mod directory;
 mod reader;
 
-pub use config::{Compression, LogConfig};
+pub use config::LogConfig;
 pub(crate) use directory::Folder;
 pub use directory::{DirectoryState, LogDirectory, PartitionDirectory, PartitionName, SegmentFiles, root_files};
 pub use reader::{

@@ -3,8 +3,8 @@
 use super::args::number;
 use crate::batch::TimestampType;
 use crate::checkpoint::Uuid;
-use crate::compress::Codec;
-use crate::log::{Compression, LogConfig};
+use crate::compress::{Codec, Compression};
+use crate::log::LogConfig;
 
 /// What `config` and `update-config` set.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
