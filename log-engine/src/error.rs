@@ -8,7 +8,7 @@ mod refusal;
 use std::io;
 use std::path::{Path, PathBuf};
 
-pub use self::refusal::{RecordError, Refusal};
+pub use self::refusal::{MAX_RECORD_ERRORS, RecordError, RecordRule, Refusal};
 use crate::units::FilePosition;
 
 /// The result of everything in this crate that can fail.

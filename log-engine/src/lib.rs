@@ -20,9 +20,10 @@ pub mod testing;
 mod units;
 
 pub use batch::{
-    Attributes, Batch, BatchBuilder, BatchHeader, BuildError, ControlRecord, ControlType, FRAMING_LEN, HEADER_LEN,
-    Header, Headers, LOG_OVERHEAD, LegacyChecksum, LegacyHeader, MAX_DECOMPRESSED, MIN_RECORD_LEN, MIN_SIZE, Producer,
-    Record, Records, Scratch, Stop, TimestampType, Voter, VoterEndpoint, Walk, assign,
+    Analysis, AnalysisRules, AppendOrigin, Attributes, Batch, BatchBuilder, BatchHeader, BuildError, ControlRecord,
+    ControlType, FRAMING_LEN, HEADER_LEN, Header, Headers, LOG_OVERHEAD, LegacyChecksum, LegacyHeader,
+    MAX_DECOMPRESSED, MIN_RECORD_LEN, MIN_SIZE, Producer, Record, Records, Scratch, Stop, TimestampType, Validated,
+    ValidationRules, Voter, VoterEndpoint, Walk, analyze, assign, validate,
 };
 pub use checkpoint::{
     CleanShutdown, EpochCheckpoint, EpochEntry, MAX_JSON_BYTES, MAX_LINE_BYTES, MAX_LINES, MAX_TEXT_BYTES,
@@ -30,7 +31,7 @@ pub use checkpoint::{
 };
 pub use compress::{Codec, Compression};
 pub use epoch::{EpochEnd, LeaderEpochs};
-pub use error::{Corrupt, Error, Malformed, RecordError, Refusal, Result, Rule};
+pub use error::{Corrupt, Error, MAX_RECORD_ERRORS, Malformed, RecordError, RecordRule, Refusal, Result, Rule};
 pub use fs::{
     Entry, File, Fs, Kind, Lock, LockHolder, MAX_DIRECTORY_ENTRIES, MemoryFile, OpenMode, OsFs, Source, Stat,
     StreamFile, WriteFile, WriteFs, replace, write_all_at,

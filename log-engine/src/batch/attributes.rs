@@ -118,6 +118,11 @@ impl Attributes {
         self.with(DELETE_HORIZON, on)
     }
 
+    /// The bits that mean something.
+    pub(super) const fn known(self) -> Self {
+        Self(self.0 & 0x7f)
+    }
+
     const fn with(self, bit: u8, on: bool) -> Self {
         if on { Self(self.0 | bit) } else { Self(self.0 & !bit) }
     }

@@ -24,7 +24,7 @@ use std::mem::offset_of;
 use zerocopy::big_endian::{I16, I32, I64, U32};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
-use super::attributes::Attributes;
+use super::attributes::{Attributes, TimestampType};
 use crate::units::{LeaderEpoch, Offset, ProducerEpoch, ProducerId, Sequence, Timestamp};
 
 /// Bytes of a v2 batch before its first record: its smallest size.
@@ -106,6 +106,23 @@ impl BatchHeader {
 
     pub(crate) fn set_crc(&mut self, crc: u32) {
         self.crc = crc.into();
+    }
+
+    pub(super) fn set_base_offset(&mut self, offset: Offset) {
+        self.base_offset = offset.get().into();
+    }
+
+    pub(super) fn set_leader_epoch(&mut self, epoch: LeaderEpoch) {
+        self.partition_leader_epoch = epoch.get().into();
+    }
+
+    /// Says whose clock and the largest time. Attribute bits that mean nothing go, as Kafka writes only those that it knows.
+    ///
+    /// Kafka: `DefaultRecordBatch.computeAttributes`.
+    pub(super) fn set_max_timestamp(&mut self, clock: TimestampType, time: Timestamp) {
+        let attributes = self.attributes().with_log_append_time(clock == TimestampType::LogAppendTime);
+        self.attributes = i16::from(attributes.known().bits()).into();
+        self.max_timestamp = time.get().into();
     }
 
     /// Offset of the first record that was in the batch when it was written.

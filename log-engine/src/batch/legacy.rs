@@ -97,6 +97,7 @@ impl<'a> Message<'a> {
             key: self.key,
             value: self.value,
             headers: Headers::default(),
+            magic: self.header.magic,
             legacy_checksum: Some(LegacyChecksum {
                 stored: self.header.crc,
                 computed: crc32(self.bytes.get(CRC_FROM..).unwrap_or_default()),

@@ -4,16 +4,21 @@
 //! around compressed ones. As in Kafka, a magic of 2 or more is laid out as v2 and anything below as a message, negative ones
 //! too; who cares about an unknown magic asks [`Batch::magic`].
 
+mod analyze;
 mod attributes;
 mod builder;
 mod control;
 mod framing;
 mod header;
 mod legacy;
+mod origin;
 mod record;
 mod records;
+mod skim;
+mod validate;
 mod walk;
 
+pub use analyze::{Analysis, AnalysisRules, analyze};
 pub use attributes::{Attributes, TimestampType};
 pub use builder::{BatchBuilder, BuildError};
 pub use control::{ControlRecord, ControlType, Voter, VoterEndpoint};
@@ -23,8 +28,10 @@ pub(crate) use header::CRC_FROM as V2_CRC_FROM;
 pub use header::{BatchHeader, HEADER_LEN};
 pub(crate) use legacy::CRC_FROM as LEGACY_CRC_FROM;
 pub use legacy::LegacyHeader;
+pub use origin::AppendOrigin;
 pub use record::{Header, Headers, LegacyChecksum, MIN_RECORD_LEN, Record};
 pub use records::{MAX_DECOMPRESSED, Records, Scratch};
+pub use validate::{Validated, ValidationRules, validate};
 pub use walk::Walk;
 
 use crate::compress::Codec;

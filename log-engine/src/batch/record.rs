@@ -37,6 +37,8 @@ pub struct Record<'a> {
     pub value: Option<&'a [u8]>,
     /// Names and values in order; names may repeat.
     pub headers: Headers<'a>,
+    /// The message format that it is written in. In a compressed message of a faulty client it can be another than its batch's.
+    pub magic: i8,
     /// The checksum that a message of format 0 or 1 carries itself; v2 records have none.
     pub legacy_checksum: Option<LegacyChecksum>,
     /// Bytes of the record as it stands in its uncompressed batch, what says its length included.
@@ -168,6 +170,7 @@ fn decode_body<'a>(body: &'a [u8], base: &Base) -> Result<Record<'a>, Malformed>
         key,
         value,
         headers,
+        magic: 2,
         legacy_checksum: None,
         encoded_len: body.len(),
     })

@@ -1,6 +1,9 @@
 //! Why a log does not take batches: Kafka's errors of an append, each with the values that disagree.
 use super::Malformed;
 
+/// How many records of one batch are named at most when it is refused.
+pub const MAX_RECORD_ERRORS: usize = 1 << 20;
+
 /// Why batches are not appended. Names are those of Kafka's protocol errors where it has one.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -21,13 +24,13 @@ pub enum Refusal {
     /// Records of a batch break a rule; all of them are named. Kafka: `INVALID_RECORD`.
     #[error("{} invalid records, the first at index {}", errors.len(), errors.first().map_or(0, |e| e.index))]
     InvalidRecords {
-        /// Each record and its rule.
+        /// Each record and its rule, up to [`MAX_RECORD_ERRORS`].
         errors: Vec<RecordError>,
     },
     /// Records of a batch break a rule, at least one that about timestamps. Kafka: `INVALID_TIMESTAMP`.
     #[error("{} records with invalid timestamps, the first at index {}", errors.len(), errors.first().map_or(0, |e| e.index))]
     InvalidTimestamps {
-        /// Each record and its rule.
+        /// Each record and its rule, up to [`MAX_RECORD_ERRORS`].
         errors: Vec<RecordError>,
     },
     /// A batch is larger than the topic allows. Kafka: `MESSAGE_TOO_LARGE`.
@@ -46,19 +49,24 @@ pub enum Refusal {
         /// `segment.bytes`.
         limit: u64,
     },
-    /// A feature that the message format does not have. Kafka: `UNSUPPORTED_FOR_MESSAGE_FORMAT`.
-    #[error("{what} needs message format 2, not {magic}")]
-    UnsupportedForMessageFormat {
-        /// Which feature.
-        what: &'static str,
-        /// The format.
-        magic: i8,
-    },
-    /// A codec that the topic does not allow. Kafka: `UNSUPPORTED_COMPRESSION_TYPE`.
-    #[error("codec {codec} is not supported")]
-    UnsupportedCompressionType {
+    /// Records that do not decode. Kafka: `INVALID_RECORD`.
+    #[error("invalid record: {0}")]
+    InvalidRecord(Malformed),
+    /// Compressed records that do not decompress, or not within the limit. Kafka: `UNKNOWN_SERVER_ERROR`, from `KafkaException`.
+    #[error("compressed records do not decompress: {0}")]
+    Undecodable(Malformed),
+    /// Codec bits that name no codec. Kafka: `UNKNOWN_SERVER_ERROR`, from `IllegalArgumentException`.
+    #[error("codec {codec} does not exist")]
+    UnknownCodec {
         /// The codec bits.
         codec: u8,
+    },
+    /// Records that were accepted and cannot be written anew in the log's format and codec. Kafka: `UNKNOWN_SERVER_ERROR`, from
+    /// `IllegalArgumentException`.
+    #[error("the batch cannot be built anew: {reason}")]
+    NotRebuilt {
+        /// What the new batch cannot hold.
+        reason: String,
     },
     /// Records whose offsets cannot be kept in their compressed batch. Kafka: `UNKNOWN_SERVER_ERROR`, from
     /// `UnsupportedOperationException`.
@@ -157,17 +165,18 @@ impl Refusal {
     pub const fn protocol_name(&self) -> &'static str {
         match self {
             Self::CorruptMessage(_) => "CORRUPT_MESSAGE",
-            Self::InvalidBatch { .. } | Self::InvalidRecords { .. } => "INVALID_RECORD",
+            Self::InvalidBatch { .. } | Self::InvalidRecord(_) | Self::InvalidRecords { .. } => "INVALID_RECORD",
             Self::InvalidTimestamps { .. } => "INVALID_TIMESTAMP",
             Self::MessageTooLarge { .. } => "MESSAGE_TOO_LARGE",
             Self::RecordListTooLarge { .. } => "RECORD_LIST_TOO_LARGE",
-            Self::UnsupportedForMessageFormat { .. } => "UNSUPPORTED_FOR_MESSAGE_FORMAT",
-            Self::UnsupportedCompressionType { .. } => "UNSUPPORTED_COMPRESSION_TYPE",
             Self::OutOfOrderSequence { .. } => "OUT_OF_ORDER_SEQUENCE_NUMBER",
             Self::InvalidProducerEpoch { .. } => "INVALID_PRODUCER_EPOCH",
             Self::TransactionCoordinatorFenced { .. } => "TRANSACTION_COORDINATOR_FENCED",
             Self::InvalidTxnState { .. } => "INVALID_TXN_STATE",
-            Self::UnsupportedOffsets { .. }
+            Self::Undecodable(_)
+            | Self::UnknownCodec { .. }
+            | Self::NotRebuilt { .. }
+            | Self::UnsupportedOffsets { .. }
             | Self::MissingTransactionVersion { .. }
             | Self::OffsetsOutOfOrder { .. }
             | Self::UnexpectedAppendOffset { .. }
@@ -177,10 +186,49 @@ impl Refusal {
 }
 
 /// What is wrong with one record of a refused batch.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("record {index}: {rule}")]
 pub struct RecordError {
     /// Which record, counted from 0 in its batch.
     pub index: usize,
-    /// The rule, with the values, for people.
-    pub message: String,
+    /// What it breaks.
+    pub rule: RecordRule,
+}
+
+/// What a record must keep to be appended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum RecordRule {
+    /// Records of a compacted topic need keys.
+    #[error("it has no key, but the topic is compacted")]
+    NoKey,
+    /// A record in a compressed message is of another format than that message.
+    #[error("its message format is {found}, but that of its batch is {expected}")]
+    Magic {
+        /// Of the record.
+        found: i8,
+        /// Of the batch.
+        expected: i8,
+    },
+    /// The time lies too far from the time of the append.
+    #[error("its timestamp {found} is not between {least} and {most}")]
+    TimestampOutOfRange {
+        /// Of the record.
+        found: i64,
+        /// The earliest that is allowed.
+        least: i64,
+        /// The latest that is allowed.
+        most: i64,
+    },
+    /// A producer may not say that its times are the broker's.
+    #[error("its timestamp type is LogAppendTime, which only a broker sets")]
+    TimestampType,
+}
+
+impl RecordRule {
+    /// True for the rules that make a refusal [`Refusal::InvalidTimestamps`].
+    #[must_use]
+    pub const fn is_about_timestamps(self) -> bool {
+        matches!(self, Self::TimestampOutOfRange { .. } | Self::TimestampType)
+    }
 }

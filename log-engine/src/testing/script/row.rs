@@ -89,7 +89,8 @@ impl Failure {
             put("cause", cause.into());
         }
         if let Some(records) = &self.records {
-            let records = records.iter().map(|record| json!({"index": record.index, "message": record.message}));
+            let records =
+                records.iter().map(|record| json!({"index": record.index, "message": record.rule.to_string()}));
             put("record_errors", records.collect());
         }
     }
@@ -121,7 +122,7 @@ impl From<Error> for Failure {
 fn refused(refusal: &Refusal) -> Failure {
     let (error, cause, records) = match refusal {
         Refusal::CorruptMessage(_) => ("CorruptRecordException", None, None),
-        Refusal::InvalidBatch { .. } => ("InvalidRecordException", None, None),
+        Refusal::InvalidBatch { .. } | Refusal::InvalidRecord(_) => ("InvalidRecordException", None, None),
         Refusal::InvalidRecords { errors } => {
             ("RecordValidationException", Some("InvalidRecordException"), Some(errors))
         }
@@ -130,14 +131,15 @@ fn refused(refusal: &Refusal) -> Failure {
         }
         Refusal::MessageTooLarge { .. } => ("RecordTooLargeException", None, None),
         Refusal::RecordListTooLarge { .. } => ("RecordBatchTooLargeException", None, None),
-        Refusal::UnsupportedForMessageFormat { .. } => ("UnsupportedForMessageFormatException", None, None),
-        Refusal::UnsupportedCompressionType { .. } => ("UnsupportedCompressionTypeException", None, None),
+        Refusal::Undecodable(_) => ("KafkaException", None, None),
         Refusal::UnsupportedOffsets { .. } => ("UnsupportedOperationException", None, None),
         Refusal::OutOfOrderSequence { .. } => ("OutOfOrderSequenceException", None, None),
         Refusal::InvalidProducerEpoch { .. } => ("InvalidProducerEpochException", None, None),
         Refusal::TransactionCoordinatorFenced { .. } => ("TransactionCoordinatorFencedException", None, None),
         Refusal::InvalidTxnState { .. } => ("InvalidTxnStateException", None, None),
-        Refusal::MissingTransactionVersion { .. } => ("IllegalArgumentException", None, None),
+        Refusal::UnknownCodec { .. } | Refusal::NotRebuilt { .. } | Refusal::MissingTransactionVersion { .. } => {
+            ("IllegalArgumentException", None, None)
+        }
         Refusal::OffsetsOutOfOrder { .. } => ("OffsetsOutOfOrderException", None, None),
         Refusal::UnexpectedAppendOffset { .. } => ("UnexpectedAppendOffsetException", None, None),
         Refusal::OffsetOverflow { .. } => ("LogSegmentOffsetOverflowException", None, None),
@@ -148,19 +150,20 @@ fn refused(refusal: &Refusal) -> Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::RecordRule;
 
     #[test]
     fn keys_keep_their_order_and_failures_stand_behind_what_was_known() {
         let op = Op::parse(3, "roll").unwrap().unwrap();
         let mut row = Row::new(&op);
         row.put("rolled", false);
-        let errors = vec![RecordError { index: 1, message: "no key".to_owned() }];
+        let errors = vec![RecordError { index: 1, rule: RecordRule::NoKey }];
         row.fail(&Error::from(Refusal::InvalidRecords { errors }).into());
         row.fail_task(&Failure::unexpected("IOException", "gone"));
         let text = concat!(
             r#"{"line":3,"op":"roll","rolled":false,"error":"RecordValidationException","code":"INVALID_RECORD","#,
             r#""message":"1 invalid records, the first at index 1","cause":"InvalidRecordException","#,
-            r#""record_errors":[{"index":1,"message":"no key"}],"#,
+            r#""record_errors":[{"index":1,"message":"it has no key, but the topic is compacted"}],"#,
             r#""task_failed":{"error":"IOException","code":"UNKNOWN_SERVER_ERROR","message":"gone"}}"#,
         );
         assert_eq!(row.to_string(), text);
