@@ -16,6 +16,8 @@ use crate::units::{FilePosition, Offset, Timestamp};
 pub const MAX_BUFFERED_BATCH: usize = 64 << 20;
 /// Bytes of a larger batch that are in memory at a time.
 const PIECE: usize = 1 << 20;
+/// Bytes that a walk over heads reads at a time: two of the default distances between index entries.
+const HEAD_PIECE: usize = 8192;
 
 /// What the walk meets next.
 #[derive(Debug)]
@@ -43,6 +45,8 @@ enum Body<'a> {
     Here(&'a [u8]),
     /// Too large to hold; its checksum as computed.
     Passed(u32),
+    /// Not read: the walk goes from head to head.
+    Unread,
 }
 
 impl<'a> Frame<'a> {
@@ -122,19 +126,20 @@ impl<'a> Frame<'a> {
         self.header().ok_or_else(short)
     }
 
-    /// All bytes of the batch; `None` above [`MAX_BUFFERED_BATCH`].
+    /// All bytes of the batch; `None` above [`MAX_BUFFERED_BATCH`], and in a walk over heads.
     #[must_use]
     pub const fn bytes(&self) -> Option<&'a [u8]> {
         match self.body {
             Body::Here(bytes) => Some(bytes),
-            Body::Passed(_) => None,
+            Body::Passed(_) | Body::Unread => None,
         }
     }
 
     /// The batch, to look inside.
     ///
     /// # Errors
-    /// [`Rule::SizeTooSmall`] if its size is below its format's minimum, [`Rule::TooLarge`] above [`MAX_BUFFERED_BATCH`].
+    /// [`Rule::SizeTooSmall`] if its size is below its format's minimum, [`Rule::TooLarge`] above [`MAX_BUFFERED_BATCH`],
+    /// [`Rule::Short`] in a walk over heads.
     #[inline]
     pub fn batch(&self) -> Result<Batch<'a>, Malformed> {
         match self.body {
@@ -142,13 +147,18 @@ impl<'a> Frame<'a> {
             Body::Passed(_) => {
                 Err(Malformed::new(8, Rule::TooLarge { what: "the batch", limit: MAX_BUFFERED_BATCH as u64 }))
             }
+            Body::Unread => Err(self.unread()),
         }
+    }
+
+    fn unread(&self) -> Malformed {
+        Malformed::new(0, Rule::Short { needed: self.len, present: self.head.len() as u64 })
     }
 
     /// Whether its size suits its format and its checksum fits.
     ///
     /// # Errors
-    /// [`Rule::SizeTooSmall`], [`Rule::Checksum`].
+    /// [`Rule::SizeTooSmall`], [`Rule::Checksum`]; [`Rule::Short`] in a walk over heads.
     #[inline]
     pub fn check_crc(&self) -> Result<(), Malformed> {
         match self.body {
@@ -159,6 +169,7 @@ impl<'a> Frame<'a> {
                 let stored = stored.map_or(0, u32::from_be_bytes);
                 if stored == computed { Ok(()) } else { Err(Malformed::new(0, Rule::Checksum { stored, computed })) }
             }
+            Body::Unread => Err(self.unread()),
         }
     }
 }
@@ -171,6 +182,8 @@ pub struct Scan {
     current: u64,
     /// The head of a batch that was too large to hold.
     large_head: [u8; HEADER_LEN],
+    /// True if only heads are read.
+    heads: bool,
 }
 
 impl Scan {
@@ -183,7 +196,15 @@ impl Scan {
     /// A walk that begins at `position`, which should be the first byte of a batch.
     #[must_use]
     pub fn starting_at(source: Source, position: FilePosition) -> Self {
-        Self { window: Window::new(source, position.get()), current: 0, large_head: [0; HEADER_LEN] }
+        Self { window: Window::new(source, position.get()), current: 0, large_head: [0; HEADER_LEN], heads: false }
+    }
+
+    /// A walk from `position` on that reads as little as it takes to go from head to head: what its frames say of their bodies is
+    /// that they were not read.
+    #[must_use]
+    pub fn heads(source: Source, position: FilePosition) -> Self {
+        let window = Window::in_pieces(source, position.get(), HEAD_PIECE);
+        Self { window, current: 0, large_head: [0; HEADER_LEN], heads: true }
     }
 
     /// The file.
@@ -219,6 +240,12 @@ impl Scan {
             Framing::Batch { offset, len } => (offset, len),
         };
         let position = self.position();
+        if self.heads {
+            self.current = len;
+            let bytes = self.window.bytes();
+            let head = bytes.get(..HEADER_LEN).unwrap_or(bytes);
+            return Ok(Step::Batch(Frame { position, len, offset, head, body: Body::Unread }));
+        }
         let Some(whole) = usize::try_from(len).ok().filter(|len| *len <= MAX_BUFFERED_BATCH) else {
             return self.pass(position, offset, len);
         };
@@ -276,7 +303,7 @@ impl Scan {
         match position.get().checked_sub(self.window.position()) {
             Some(forward) => self.window.advance(forward),
             None => {
-                self.window = Window::new(self.window.source().clone(), position.get());
+                self.window = self.window.again_at(position.get());
                 Ok(())
             }
         }
@@ -348,6 +375,27 @@ mod tests {
                 _ => assert!(matches!(stop, Stop::PastEnd { left: l, .. } if l == left), "{stop:?}"),
             }
             assert_eq!(walked(stream(&bytes[..cut])), (found, position, stop), "stream cut at {cut}");
+        }
+    }
+
+    #[test]
+    fn a_walk_over_heads_gives_the_same_frames_without_their_bodies() {
+        let bytes = log(&[0, 1, 100, 300_000, 5, 1 << 20, 70_000, 2]);
+        for cut in [bytes.len(), bytes.len() - 1, bytes.len() - 60, 61, 17, 0] {
+            let (batches, end, stop) = walked(file(&bytes[..cut]));
+            let mut scan = Scan::heads(file(&bytes[..cut]), FilePosition::START);
+            let mut seen = Vec::new();
+            let stopped = loop {
+                match scan.next().unwrap() {
+                    Step::Batch(frame) => {
+                        assert!(frame.bytes().is_none() && frame.batch().is_err() && frame.check_crc().is_err());
+                        assert_eq!(frame.last_offset().unwrap(), frame.offset());
+                        seen.push((frame.position().get(), frame.len(), true));
+                    }
+                    Step::Stop(stop) => break stop,
+                }
+            };
+            assert_eq!((seen, scan.position().get(), stopped), (batches, end, stop), "cut at {cut}");
         }
     }
 

@@ -20,12 +20,24 @@ pub(crate) struct Window {
     position: u64,
     /// The end of the file: its length at opening, or where reading met an earlier end.
     end: u64,
+    /// Bytes asked from the disk at a time.
+    chunk: usize,
 }
 
 impl Window {
     pub(crate) fn new(source: Source, position: u64) -> Self {
+        Self::in_pieces(source, position, CHUNK)
+    }
+
+    /// A window for who looks at little: `chunk` bytes are asked from the disk at a time.
+    pub(crate) fn in_pieces(source: Source, position: u64, chunk: usize) -> Self {
         let end = source.len();
-        Self { source, buffer: AlignedBuffer::default(), start: 0, filled: 0, position, end }
+        Self { source, buffer: AlignedBuffer::default(), start: 0, filled: 0, position, end, chunk }
+    }
+
+    /// A new window over the same file.
+    pub(crate) fn again_at(&self, position: u64) -> Self {
+        Self::in_pieces(self.source.clone(), position, self.chunk)
     }
 
     pub(crate) const fn source(&self) -> &Source {
@@ -98,7 +110,7 @@ impl Window {
     fn refill(&mut self, n: usize) -> Result<()> {
         let kept = self.filled - self.start;
         let aligned = kept.next_multiple_of(PAGE);
-        let wanted = CHUNK.max(n.saturating_sub(kept));
+        let wanted = self.chunk.max(n.saturating_sub(kept));
         self.buffer.grow(aligned.saturating_add(wanted));
         self.buffer.as_mut_slice().copy_within(self.start..self.filled, aligned - kept);
         (self.start, self.filled) = (aligned - kept, aligned);
