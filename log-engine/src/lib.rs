@@ -56,10 +56,11 @@ pub use producer::{
 };
 pub use segment::{
     AbortedTxn, AbortedTxns, BatchPosition, DEFAULT_INDEX_INTERVAL, Frame, Index, IndexEntry, IndexFault,
-    IndexInterval, Indexer, Indexes, IntervalSamples, Leftover, MAX_BUFFERED_BATCH, MAX_INDEX_BYTES,
-    MAX_INTERVAL_SAMPLES, OffsetEntry, OffsetIndex, OffsetIndexBuilder, OffsetPosition, RebuildEnd, Rebuilt, Resync,
-    Scan, SegmentFile, SegmentName, SegmentSamples, Step, TimeEntry, TimeIndex, TimeIndexBuilder, TimedRecord,
-    TimestampOffset, TxnIndex, TxnIndexBuilder, TxnIndexState, find_by_timestamp, next_offset, rebuild, translate,
+    IndexInterval, Indexer, Indexes, Installed, IntervalSamples, Leftover, MAX_BUFFERED_BATCH, MAX_INDEX_BYTES,
+    MAX_INTERVAL_SAMPLES, MAX_SEGMENT_BYTES, OffsetEntry, OffsetIndex, OffsetIndexBuilder, OffsetPosition, RebuildEnd,
+    Rebuilt, Resync, RollFacts, Scan, Segment, SegmentFile, SegmentName, SegmentOptions, SegmentRead, SegmentSamples,
+    Step, TimeEntry, TimeIndex, TimeIndexBuilder, TimedRecord, TimestampOffset, TxnIndex, TxnIndexBuilder,
+    TxnIndexState, find_by_timestamp, next_offset, rebuild, translate,
 };
 pub use units::{
     FilePosition, LeaderEpoch, Offset, OffsetDelta, ProducerEpoch, ProducerId, Sequence, Timestamp, TopicPartition,

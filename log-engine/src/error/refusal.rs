@@ -155,6 +155,12 @@ pub enum Refusal {
         /// Of the segment.
         base: i64,
     },
+    /// An index has no room for the entries that the batches need. Kafka: `UNKNOWN_SERVER_ERROR`, from `IllegalArgumentException`.
+    #[error("an index of the segment is full with {entries} entries")]
+    IndexFull {
+        /// How many it has.
+        entries: usize,
+    },
 }
 
 impl Refusal {
@@ -180,7 +186,8 @@ impl Refusal {
             | Self::MissingTransactionVersion { .. }
             | Self::OffsetsOutOfOrder { .. }
             | Self::UnexpectedAppendOffset { .. }
-            | Self::OffsetOverflow { .. } => "UNKNOWN_SERVER_ERROR",
+            | Self::OffsetOverflow { .. }
+            | Self::IndexFull { .. } => "UNKNOWN_SERVER_ERROR",
         }
     }
 }

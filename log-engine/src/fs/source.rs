@@ -35,6 +35,11 @@ impl Source {
         Ok(Self { path, file, len })
     }
 
+    /// An open file of which the first `len` bytes are there.
+    pub(crate) fn of_len(path: PathBuf, file: Arc<dyn File>, len: u64) -> Self {
+        Self { path, file, len }
+    }
+
     /// Where the file is.
     #[must_use]
     pub fn path(&self) -> &Path {

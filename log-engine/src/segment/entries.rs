@@ -129,6 +129,26 @@ impl<E: IndexEntry> Index<E> {
         FilePosition::new((n as u64).saturating_mul(E::LEN as u64))
     }
 
+    /// Adds an entry behind the last whole slot; odd bytes there go.
+    pub(super) fn push(&mut self, entry: &E) {
+        self.truncate(self.len());
+        entry.encode(&mut self.bytes);
+    }
+
+    /// Keeps the first `entries` slots.
+    pub(super) fn truncate(&mut self, entries: usize) {
+        self.bytes.truncate(entries.saturating_mul(E::LEN));
+    }
+
+    /// How many slots stay when the log is cut before `offset`.
+    ///
+    /// Kafka: `OffsetIndex.truncateTo`, `TimeIndex.truncateTo`.
+    pub(super) fn slots_before(&self, offset: Offset, offset_of: impl Fn(&E) -> Offset) -> usize {
+        let slot = self.lower_bound(offset.get(), |entry| offset_of(entry).get());
+        let keeps = |slot: usize| self.get(slot).is_some_and(|entry| offset_of(&entry) < offset);
+        slot.map_or(0, |slot| if keeps(slot) { slot.saturating_add(1) } else { slot })
+    }
+
     /// The broken rule of slot `n`, or of the byte `at` in it.
     pub(super) fn corrupt(&self, n: usize, at: u64, rule: Rule) -> Error {
         Error::corrupt(&self.path, self.position_of(n).plus(at), rule)

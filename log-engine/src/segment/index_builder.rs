@@ -41,6 +41,43 @@ pub enum IndexFault {
     },
 }
 
+/// Whether `reserved` slots and one more are free in an index with `entries` that may have `limit` bytes.
+pub(super) const fn room<E: IndexEntry>(entries: usize, limit: usize, reserved: usize) -> Result<(), IndexFault> {
+    if entries.saturating_add(reserved) < limit / E::LEN { Ok(()) } else { Err(IndexFault::Full { entries }) }
+}
+
+/// The entry for a batch that ends at `offset` and begins at `position`, behind the entry of the offset `last`.
+pub(super) fn offset_entry(
+    base: Offset,
+    last: Option<Offset>,
+    offset: Offset,
+    position: FilePosition,
+) -> Result<OffsetEntry, IndexFault> {
+    if let Some(last) = last.filter(|last| offset <= *last) {
+        return Err(IndexFault::InvalidOffset { offset, last });
+    }
+    let delta = offset.delta_from(base).ok_or(IndexFault::Overflow { offset, base })?;
+    let position = i32::try_from(position.get()).map_err(|_| IndexFault::Position { position })?;
+    Ok(OffsetEntry { delta, position })
+}
+
+/// The entry for a time behind the entry `last`; `None` if the time is not above that one's (-1 if there is none).
+pub(super) fn time_entry(
+    base: Offset,
+    last: Option<TimestampOffset>,
+    entry: TimestampOffset,
+) -> Result<Option<TimeEntry>, IndexFault> {
+    let TimestampOffset { timestamp, offset } = entry;
+    if let Some(last) = last.filter(|last| offset < last.offset) {
+        return Err(IndexFault::InvalidOffset { offset, last: last.offset });
+    }
+    if timestamp <= last.map_or(Timestamp::NONE, |last| last.timestamp) {
+        return Ok(None);
+    }
+    let delta = offset.delta_from(base).ok_or(IndexFault::Overflow { offset, base })?;
+    Ok(Some(TimeEntry { timestamp, delta }))
+}
+
 /// An index that grows in memory.
 #[derive(Clone, Debug)]
 struct Growing {
@@ -58,10 +95,8 @@ impl Growing {
         self.bytes.len() / E::LEN
     }
 
-    /// Whether `reserved` slots and one more are free.
     const fn room<E: IndexEntry>(&self, reserved: usize) -> Result<(), IndexFault> {
-        let entries = self.len::<E>();
-        if entries.saturating_add(reserved) < self.limit / E::LEN { Ok(()) } else { Err(IndexFault::Full { entries }) }
+        room::<E>(self.len::<E>(), self.limit, reserved)
     }
 
     fn finish<E: IndexEntry>(self, name: &str) -> Index<E> {
@@ -92,13 +127,7 @@ impl OffsetIndexBuilder {
     /// [`IndexFault`]: full, an offset that is not above the last one, or a number that does not fit.
     pub fn append(&mut self, offset: Offset, position: FilePosition) -> Result<(), IndexFault> {
         self.index.room::<OffsetEntry>(0)?;
-        if let Some(last) = self.last.filter(|last| offset <= *last) {
-            return Err(IndexFault::InvalidOffset { offset, last });
-        }
-        let base = self.index.base;
-        let delta = offset.delta_from(base).ok_or(IndexFault::Overflow { offset, base })?;
-        let position = i32::try_from(position.get()).map_err(|_| IndexFault::Position { position })?;
-        OffsetEntry { delta, position }.encode(&mut self.index.bytes);
+        offset_entry(self.index.base, self.last, offset, position)?.encode(&mut self.index.bytes);
         self.last = Some(offset);
         Ok(())
     }
@@ -142,17 +171,11 @@ impl TimeIndexBuilder {
         if !last_of_segment {
             self.index.room::<TimeEntry>(1)?;
         }
-        let TimestampOffset { timestamp, offset } = entry;
-        if let Some(last) = self.last.filter(|last| offset < last.offset) {
-            return Err(IndexFault::InvalidOffset { offset, last: last.offset });
-        }
-        if timestamp <= self.last.map_or(Timestamp::NONE, |last| last.timestamp) {
+        let Some(time) = time_entry(self.index.base, self.last, entry)? else {
             return Ok(());
-        }
+        };
         self.index.room::<TimeEntry>(0)?;
-        let base = self.index.base;
-        let delta = offset.delta_from(base).ok_or(IndexFault::Overflow { offset, base })?;
-        TimeEntry { timestamp, delta }.encode(&mut self.index.bytes);
+        time.encode(&mut self.index.bytes);
         self.last = Some(entry);
         Ok(())
     }

@@ -3,7 +3,7 @@
 //! No checksum is looked at. An index that points past the end or between two batches leads to an answer all the same, the one
 //! that a broker would give.
 
-use super::offset_index::OffsetIndex;
+use super::offset_index::{OffsetEntry, OffsetIndex};
 use super::scan::{Frame, Scan, Step};
 use super::time_index::TimeIndex;
 use crate::batch::{FRAMING_LEN, MIN_SIZE, Scratch, Stop};
@@ -14,6 +14,8 @@ use crate::units::{FilePosition, LeaderEpoch, Offset, Timestamp};
 /// Where a batch is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BatchPosition {
+    /// Its first eight bytes: the base offset of a v2 batch, the last offset of a message.
+    pub offset: Offset,
     /// Its last offset.
     pub last_offset: Offset,
     /// Its first byte.
@@ -62,12 +64,17 @@ pub fn next_offset(log: &Source, index: &OffsetIndex) -> Result<Offset> {
     let Some(found) = find(&mut scan, index.last_offset())? else {
         return Ok(index.base());
     };
-    let mut last = found.last_offset;
-    walk(&mut scan, |frame| {
-        last = frame.last_offset()?;
+    offset_behind(&mut scan, found.last_offset.next())
+}
+
+/// The offset behind the last batch of what is left of a walk; `none` if there is none.
+pub(super) fn offset_behind(scan: &mut Scan, none: Offset) -> Result<Offset> {
+    let mut next = none;
+    walk(scan, |frame| {
+        next = frame.last_offset()?.next();
         Ok(None::<()>)
     })?;
-    Ok(last.next())
+    Ok(next)
 }
 
 /// The first record at or behind `from` whose timestamp is not below `timestamp`, looked for from where the indexes point; `None` if
@@ -86,10 +93,26 @@ pub fn find_by_timestamp(
     scratch: &mut Scratch,
 ) -> Result<Option<TimedRecord>> {
     let start = times.lookup(timestamp).offset.max(from);
-    let Some(mut scan) = walk_from_entry(log, offsets, start)? else {
+    match walk_from_entry(log, offsets, start)? {
+        Some(scan) => find_time(scan, timestamp, from, scratch),
+        None => Ok(None),
+    }
+}
+
+/// As [`find_by_timestamp`], from where a walk over heads stands.
+pub(super) fn find_time(
+    mut scan: Scan,
+    timestamp: Timestamp,
+    from: Offset,
+    scratch: &mut Scratch,
+) -> Result<Option<TimedRecord>> {
+    // From head to head up to a batch that is young enough; records are looked at from there on.
+    let reaches = |frame: &Frame<'_>| Ok((frame.max_timestamp()? >= timestamp).then_some(frame.position()));
+    let Some(position) = walk(&mut scan, reaches)? else {
         return Ok(None);
     };
-    walk(&mut scan, |frame| find_in_batch(frame, timestamp, from, scratch))
+    let log = scan.source().clone();
+    walk(&mut Scan::starting_at(log, position), |frame| find_in_batch(frame, timestamp, from, scratch))
 }
 
 fn find_in_batch(
@@ -115,10 +138,10 @@ fn find_in_batch(
 /// A walk from where the index points for `offset`; `None` if that is no place in the file where a batch could begin.
 fn walk_from_entry(log: &Source, index: &OffsetIndex, offset: Offset) -> Result<Option<Scan>> {
     let Some((slot, entry)) = index.lookup_slot(offset) else {
-        return Ok(Some(Scan::new(log.clone())));
+        return Ok(Some(Scan::heads(log.clone(), FilePosition::START)));
     };
     match entry.file_position() {
-        Some(position) => Ok(Some(Scan::starting_at(log.clone(), position))),
+        Some(position) => Ok(Some(Scan::heads(log.clone(), position))),
         // Kafka asks first whether a frame fits behind the position; in a file shorter than a frame none does, wherever it begins.
         None if i64::from(entry.position) + FRAMING_LEN as i64 >= i64::try_from(log.len()).unwrap_or(i64::MAX) => {
             Ok(None)
@@ -127,16 +150,36 @@ fn walk_from_entry(log: &Source, index: &OffsetIndex, offset: Offset) -> Result<
     }
 }
 
-fn find(scan: &mut Scan, offset: Offset) -> Result<Option<BatchPosition>> {
+/// A walk over heads from `entry` on, if a batch stands there that can be the one that the entry tells of; from the first byte on
+/// otherwise. An index is a hint, and no checksum guards it: a batch that begins below the segment's `base`, ends behind the entry's
+/// offset, or does not begin there at all is another one.
+pub(super) fn walk_from_checked(log: Source, base: Offset, entry: Option<OffsetEntry>) -> Result<Scan> {
+    let start = entry.and_then(|entry| Some((entry.file_position()?, entry.offset(base))));
+    if let Some((position, offset)) = start.filter(|(position, _)| *position > FilePosition::START) {
+        let mut scan = Scan::heads(log.clone(), position);
+        if let Step::Batch(frame) = scan.next()?
+            && frame.last_offset().is_ok_and(|last| frame.offset() >= base && frame.offset() <= last && last <= offset)
+        {
+            scan.seek(position)?;
+            return Ok(scan);
+        }
+    }
+    Ok(Scan::heads(log, FilePosition::START))
+}
+
+pub(super) fn find(scan: &mut Scan, offset: Offset) -> Result<Option<BatchPosition>> {
     walk(scan, |frame| {
         let last_offset = frame.last_offset()?;
-        let found = BatchPosition { last_offset, position: frame.position(), len: frame.len() };
+        let found = BatchPosition { offset: frame.offset(), last_offset, position: frame.position(), len: frame.len() };
         Ok((last_offset >= offset).then_some(found))
     })
 }
 
 /// Goes on to the first batch of which `each` makes something; `None` at an end that a broker takes for one.
-fn walk<T>(scan: &mut Scan, mut each: impl FnMut(&Frame<'_>) -> Result<Option<T>, Malformed>) -> Result<Option<T>> {
+pub(super) fn walk<T>(
+    scan: &mut Scan,
+    mut each: impl FnMut(&Frame<'_>) -> Result<Option<T>, Malformed>,
+) -> Result<Option<T>> {
     loop {
         let (position, made) = match scan.next()? {
             Step::Batch(frame) => (frame.position(), each(&frame)),

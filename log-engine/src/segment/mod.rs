@@ -5,6 +5,7 @@
 mod entries;
 mod index_builder;
 mod interval;
+mod live;
 mod lookup;
 mod name;
 mod offset_index;
@@ -18,6 +19,7 @@ mod window;
 pub use entries::{Index, IndexEntry, MAX_INDEX_BYTES};
 pub use index_builder::{IndexFault, OffsetIndexBuilder, TimeIndexBuilder, TxnIndexBuilder};
 pub use interval::{IndexInterval, IntervalSamples, MAX_INTERVAL_SAMPLES, SegmentSamples};
+pub use live::{Installed, MAX_SEGMENT_BYTES, RollFacts, Segment, SegmentOptions, SegmentRead};
 pub use lookup::{BatchPosition, TimedRecord, find_by_timestamp, next_offset, translate};
 pub use name::{Leftover, SegmentFile, SegmentName};
 pub use offset_index::{OffsetEntry, OffsetIndex, OffsetPosition};

@@ -143,6 +143,7 @@ fn refused(refusal: &Refusal) -> Failure {
         Refusal::OffsetsOutOfOrder { .. } => ("OffsetsOutOfOrderException", None, None),
         Refusal::UnexpectedAppendOffset { .. } => ("UnexpectedAppendOffsetException", None, None),
         Refusal::OffsetOverflow { .. } => ("LogSegmentOffsetOverflowException", None, None),
+        Refusal::IndexFull { .. } => ("IllegalArgumentException", None, None),
     };
     Failure { error, code: refusal.protocol_name(), message: refusal.to_string(), cause, records: records.cloned() }
 }

@@ -1,0 +1,111 @@
+//! The files of an open segment as files: made durable, closed, renamed, removed.
+
+use std::sync::atomic::Ordering;
+
+use super::Segment;
+use crate::error::{Error, Result};
+use crate::segment::name::{Leftover, SegmentFile};
+
+/// The files of a segment, in the order in which Kafka renames and removes them.
+const FILES: [SegmentFile; 4] =
+    [SegmentFile::Log, SegmentFile::OffsetIndex, SegmentFile::TimeIndex, SegmentFile::TxnIndex];
+
+impl Segment {
+    /// Makes the batches durable that were appended before the call; neither the indexes nor the names.
+    ///
+    /// # Errors
+    /// [`Error::Io`]: then nothing is known of what was appended since the last success.
+    pub fn flush_log(&self) -> Result<()> {
+        self.log()?.sync().map_err(|e| Error::io("sync", &self.path(), e))
+    }
+
+    /// Makes the batches durable, then what the indexes say of them; not the names.
+    ///
+    /// Kafka: `LogSegment.flush`.
+    ///
+    /// # Errors
+    /// As [`Self::flush_log`].
+    pub fn flush(&self) -> Result<()> {
+        self.flush_log()?;
+        self.offsets.sync()?;
+        self.times.sync()?;
+        self.txns.sync()
+    }
+
+    /// Brings the files to the state of a segment to which nothing is appended any more: the last time entry, indexes as long as
+    /// their entries, a `.log` as long as its data. Written, not durable.
+    ///
+    /// Kafka: `LogSegment.onBecomeInactiveSegment`.
+    ///
+    /// # Errors
+    /// [`Error::Io`] where the system refuses.
+    pub fn become_inactive(&self) -> Result<()> {
+        self.add_last_time()?;
+        self.offsets.trim()?;
+        self.times.trim()?;
+        self.cut_growth()
+    }
+
+    /// Writes what waits to be written. Readers that hold the segment go on.
+    ///
+    /// Kafka: `LogSegment.close`.
+    ///
+    /// # Errors
+    /// [`Error::Io`] where the system refuses.
+    pub fn close(&self) -> Result<()> {
+        self.offsets.write()?;
+        self.times.write()?;
+        self.txns.write()?;
+        self.offsets.close();
+        self.times.close();
+        self.txns.close();
+        self.cut_growth()
+    }
+
+    /// Cuts off what the `.log` grew ahead of its data.
+    fn cut_growth(&self) -> Result<()> {
+        let mut writer = self.writer();
+        let size = self.size();
+        if writer.allocated > size {
+            self.log()?.set_len(size).map_err(|e| Error::io("cut", &self.path(), e))?;
+            writer.allocated = size;
+        }
+        Ok(())
+    }
+
+    /// Gives all its files their `.deleted` names, from which the next start removes them if nobody did before. Readers go on.
+    ///
+    /// Kafka: `LogSegment.changeFileSuffixes`.
+    ///
+    /// # Errors
+    /// [`Error::Io`] where the system refuses; calling it again goes on.
+    pub fn mark_deleted(&self) -> Result<()> {
+        self.log()?;
+        let place = &self.place;
+        for file in FILES {
+            let name = file.name(place.base);
+            let from = place.dir.join(&name);
+            if place.fs.stat(&from)?.is_some() {
+                place.fs.rename(&from, &place.dir.join(name + Leftover::Deleted.suffix()))?;
+            }
+        }
+        place.is_deleted.store(true, Ordering::Release);
+        Ok(())
+    }
+
+    /// Removes its files, under the names that they have now. Readers that have them open go on.
+    ///
+    /// Kafka: `LogSegment.deleteIfExists`.
+    ///
+    /// # Errors
+    /// [`Error::Io`] where the system refuses.
+    pub fn remove_files(&self) -> Result<()> {
+        for file in FILES {
+            let path = self.place.path(file);
+            if self.place.fs.stat(&path)?.is_some() {
+                self.place.fs.remove(&path)?;
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,489 @@
+//! An open segment on a real disk; fault by fault.
+
+use std::fs;
+use std::ops::ControlFlow;
+
+use proptest::prelude::*;
+use tempfile::TempDir;
+
+use super::index_file::GROUP;
+use super::*;
+use crate::batch::{BatchBuilder, Scratch};
+use crate::error::Refusal;
+use crate::fs::OsFs;
+use crate::segment::{Indexer, RebuildEnd, TxnIndex};
+use crate::units::ProducerId;
+
+const T: i64 = 1_700_000_000_000;
+const BASE: Offset = Offset::new(1000);
+const NOW: Timestamp = Timestamp::new(T);
+
+/// A batch of `records` records that begins at `base`; each has a value of `size` bytes.
+fn batch_of(base: i64, timestamp: i64, records: i64, size: usize) -> Vec<u8> {
+    let mut builder = BatchBuilder::new(Offset::new(base));
+    for n in 0..records {
+        builder.push(Timestamp::new(timestamp + n), None, Some(&vec![7; size]), &[]).unwrap();
+    }
+    let mut out = Vec::new();
+    builder.finish(&mut out).unwrap();
+    out
+}
+
+/// A batch of 95 bytes: two records.
+fn batch(base: i64, timestamp: i64) -> Vec<u8> {
+    batch_of(base, timestamp, 2, 10)
+}
+
+fn options() -> SegmentOptions {
+    SegmentOptions {
+        index_interval_bytes: 100,
+        segment_index_bytes: 1 << 20,
+        preallocate: None,
+        segment_bytes: 1 << 30,
+    }
+}
+
+struct Made {
+    dir: TempDir,
+    fs: Arc<dyn WriteFs>,
+    segment: Segment,
+}
+
+impl Made {
+    fn with(options: SegmentOptions) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let fs: Arc<dyn WriteFs> = Arc::new(OsFs);
+        let segment = Segment::create(&fs, dir.path(), BASE, &options, NOW).unwrap();
+        Self { dir, fs, segment }
+    }
+
+    /// Eight batches, offsets 1000 to 1015; the last one is earlier than the one before it.
+    fn filled() -> Self {
+        let made = Self::with(options());
+        for i in 0..6 {
+            made.segment.append(&batch(1000 + 2 * i, T + 10 * i)).unwrap();
+        }
+        made.segment.append(&[batch(1012, T + 500), batch(1014, T + 400)].concat()).unwrap();
+        made
+    }
+
+    fn reopened(&self) -> Segment {
+        Segment::open(&self.fs, self.dir.path(), BASE, &options(), NOW).unwrap()
+    }
+
+    fn bytes(&self, file: SegmentFile) -> Vec<u8> {
+        fs::read(self.dir.path().join(file.name(BASE))).unwrap()
+    }
+
+    fn names(&self) -> Vec<String> {
+        let entries = fs::read_dir(self.dir.path()).unwrap();
+        let mut names: Vec<_> = entries.map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+}
+
+fn offsets(segment: &Segment) -> Vec<(i64, i32)> {
+    segment.offsets.read(|index| index.iter().map(|e| (e.offset(BASE).get(), e.position)).collect()).unwrap()
+}
+
+fn times(segment: &Segment) -> Vec<(i64, i64)> {
+    segment.times.read(|index| index.iter().map(|e| (e.timestamp.get() - T, e.offset(BASE).get())).collect()).unwrap()
+}
+
+fn found(segment: &Segment, offset: i64) -> Option<(i64, u64)> {
+    segment.translate(Offset::new(offset)).unwrap().map(|found| (found.offset.get(), found.position.get()))
+}
+
+#[test]
+fn a_new_segment_takes_the_place_of_files_with_its_names() {
+    let dir = tempfile::tempdir().unwrap();
+    for file in [SegmentFile::Log, SegmentFile::TimeIndex, SegmentFile::TxnIndex] {
+        fs::write(dir.path().join(file.name(BASE)), b"old").unwrap();
+    }
+    let fs: Arc<dyn WriteFs> = Arc::new(OsFs);
+    let segment = Segment::create(&fs, dir.path(), BASE, &options(), NOW).unwrap();
+    let made = Made { dir, fs, segment };
+    let suffixes = ["index", "log", "timeindex"].map(|suffix| format!("00000000000000001000.{suffix}"));
+    assert_eq!(made.names(), suffixes);
+    assert!(made.bytes(SegmentFile::Log).is_empty());
+    assert_eq!((made.segment.base(), made.segment.size()), (BASE, 0));
+    assert_eq!(made.segment.next_offset().unwrap(), BASE);
+    let facts = RollFacts { size: 0, first_timestamp: None, created: NOW, is_index_full: false };
+    assert_eq!(made.segment.roll_facts().unwrap(), facts);
+}
+
+#[test]
+fn entries_are_made_for_each_batch_however_many_come_at_once() {
+    let made = Made::filled();
+    assert_eq!(offsets(&made.segment), [(1005, 190), (1009, 380), (1013, 570)]);
+    assert_eq!(times(&made.segment), [(21, 1005), (41, 1009), (501, 1013)]);
+    let largest = TimestampOffset { timestamp: Timestamp::new(T + 501), offset: Offset::new(1013) };
+    assert_eq!(made.segment.max_timestamp().unwrap(), largest);
+    assert_eq!(made.segment.roll_facts().unwrap().first_timestamp, Some(Timestamp::new(T + 1)));
+    assert_eq!(made.segment.size(), 760);
+    assert_eq!(made.bytes(SegmentFile::Log).len(), 760);
+    assert!(made.bytes(SegmentFile::OffsetIndex).is_empty(), "a group has not come together");
+}
+
+#[test]
+fn an_inactive_segment_has_the_bytes_that_recovery_makes_of_it() {
+    let made = Made::filled();
+    made.segment.become_inactive().unwrap();
+    made.segment.flush().unwrap();
+    made.segment.close().unwrap();
+    let rebuilt = made.reopened().check(true, |_| ControlFlow::Continue(())).unwrap();
+    assert_eq!(made.bytes(SegmentFile::OffsetIndex), rebuilt.indexes.offsets.bytes());
+    assert_eq!(made.bytes(SegmentFile::TimeIndex), rebuilt.indexes.times.bytes());
+    assert_eq!(rebuilt.indexes.times.bytes().len(), 36, "the last time is there already");
+}
+
+#[test]
+fn a_group_of_entries_is_written_together() {
+    let made = Made::with(options());
+    for i in 0..2 * GROUP as i64 + 4 {
+        made.segment.append(&batch_of(1000 + i, T + i, 1, 100)).unwrap();
+    }
+    assert_eq!(offsets(&made.segment).len(), 2 * GROUP + 3);
+    assert_eq!(made.bytes(SegmentFile::OffsetIndex).len(), 2 * GROUP * 8);
+    assert_eq!(made.bytes(SegmentFile::TimeIndex).len(), 2 * GROUP * 12);
+    made.segment.close().unwrap();
+    assert_eq!(made.bytes(SegmentFile::OffsetIndex).len(), (2 * GROUP + 3) * 8);
+}
+
+#[test]
+fn a_batch_is_found_by_any_of_its_offsets_and_read_whole_if_asked() {
+    let made = Made::filled();
+    for segment in [&made.segment, &made.reopened()] {
+        assert_eq!(found(segment, 0), Some((1000, 0)));
+        for offset in 1000..1016 {
+            let nth = (offset - 1000) / 2;
+            assert_eq!(found(segment, offset), Some((1000 + 2 * nth, 95 * nth as u64)), "{offset}");
+        }
+        assert_eq!(found(segment, 1016), None);
+        assert_eq!(segment.next_offset().unwrap(), Offset::new(1016));
+    }
+    let read = |offset, max, until, min_one| {
+        let read = made.segment.read(Offset::new(offset), max, until, min_one).unwrap()?;
+        Some((read.offset.get(), read.position.get(), read.len, read.first_entry_incomplete))
+    };
+    assert_eq!(read(1003, 1000, Some(760), false), Some((1002, 95, 665, false)));
+    assert_eq!(read(1003, 100, Some(760), false), Some((1002, 95, 100, false)));
+    assert_eq!(read(1003, 94, Some(760), false), Some((1002, 95, 94, true)));
+    assert_eq!(read(1003, 1, Some(760), true), Some((1002, 95, 95, false)));
+    assert_eq!(read(1003, 0, Some(760), false), Some((1002, 95, 0, false)));
+    assert_eq!(read(1003, 1000, None, true), Some((1002, 95, 0, false)));
+    assert_eq!(read(1003, 1000, Some(190), false), Some((1002, 95, 95, false)));
+    assert_eq!(read(1003, 1000, Some(10), false), Some((1002, 95, 0, false)));
+    assert_eq!(read(1016, 1000, Some(760), true), None);
+}
+
+#[test]
+fn what_an_index_says_is_looked_at_before_it_is_believed() {
+    let made = Made::filled();
+    made.segment.close().unwrap();
+    let index = made.dir.path().join(SegmentFile::OffsetIndex.name(BASE));
+    let entry = |offset: i32, position: i32| [(offset - 1000).to_be_bytes(), position.to_be_bytes()].concat();
+    for lie in [entry(1005, 191), entry(1005, 380), entry(1005, 7000), entry(1005, -1), entry(900, 95), vec![0; 80]] {
+        fs::write(&index, &lie).unwrap();
+        let segment = made.reopened();
+        for offset in 1000..1016 {
+            let nth = (offset - 1000) / 2;
+            assert_eq!(found(&segment, offset), Some((1000 + 2 * nth, 95 * nth as u64)), "{offset} {lie:?}");
+        }
+        assert_eq!(segment.next_offset().unwrap(), Offset::new(1016));
+    }
+    fs::write(&index, entry(1005, 7000)).unwrap();
+    assert_eq!(made.reopened().next_offset_by_index().unwrap(), BASE, "as a broker does");
+}
+
+#[test]
+fn records_are_found_by_time() {
+    let made = Made::filled();
+    let at = |time: i64, from: i64| {
+        let mut scratch = Scratch::default();
+        let found = made.segment.find_by_timestamp(Timestamp::new(T + time), Offset::new(from), &mut scratch).unwrap();
+        found.map(|found| (found.timestamp.get() - T, found.offset.get()))
+    };
+    assert_eq!(at(-5, 0), Some((0, 1000)));
+    assert_eq!(at(21, 0), Some((21, 1005)));
+    assert_eq!(at(22, 0), Some((30, 1006)));
+    assert_eq!(at(22, 1010), Some((50, 1010)));
+    assert_eq!(at(501, 0), Some((501, 1013)));
+    assert_eq!(at(502, 0), None);
+}
+
+#[test]
+fn what_does_not_fit_is_refused_before_anything_is_written() {
+    let full = SegmentOptions { segment_index_bytes: 24, ..options() };
+    let made = Made::with(full);
+    let refused = |segment: &Segment, bytes: &[u8]| match segment.append(bytes).unwrap_err() {
+        Error::Refused(refusal) => *refusal,
+        other => panic!("{other}"),
+    };
+    let far = 1000 + i64::from(i32::MAX);
+    let overflow = |offset| Refusal::OffsetOverflow { offset, base: 1000 };
+    assert_eq!(refused(&made.segment, &batch_of(far + 1, T, 1, 1)), overflow(far + 1));
+    assert_eq!(refused(&made.segment, &batch_of(999, T, 1, 1)), overflow(999));
+    let mut torn = batch(1000, T);
+    torn.pop();
+    assert!(matches!(refused(&made.segment, &torn), Refusal::CorruptMessage(_)));
+    assert_eq!(made.segment.size(), 0);
+    assert!(made.bytes(SegmentFile::Log).is_empty());
+
+    // Two time entries of twelve bytes fit, and one slot is kept; three batches below make two entries.
+    for i in 0..3 {
+        made.segment.append(&batch(1000 + 2 * i, T + i)).unwrap();
+    }
+    assert!(made.segment.is_index_full().unwrap());
+    made.segment.append(&batch(1006, T)).unwrap();
+    assert_eq!(refused(&made.segment, &batch(1008, T)), Refusal::IndexFull { entries: 1 });
+    assert_eq!((made.segment.size(), offsets(&made.segment).len()), (4 * 95, 1));
+
+    // An offset that does not rise above the last entry.
+    let made = Made::filled();
+    let order = Refusal::OffsetsOutOfOrder { found: 1003, previous: 1013 };
+    assert_eq!(refused(&made.segment, &batch(1002, T)), order);
+    made.segment.append(&batch_of(far, T, 1, 1)).unwrap();
+}
+
+#[test]
+fn the_largest_segment_has_a_byte_less_than_two_gibibytes() {
+    let made = Made::filled();
+    let log = fs::OpenOptions::new().write(true).open(made.segment.path()).unwrap();
+    for (len, opens) in [(MAX_SEGMENT_BYTES, true), (MAX_SEGMENT_BYTES + 1, false)] {
+        log.set_len(len).unwrap();
+        let opened = Segment::open(&made.fs, made.dir.path(), BASE, &options(), NOW);
+        assert_eq!(opened.is_ok(), opens, "{len}");
+        if let Ok(segment) = opened {
+            assert!(matches!(segment.append(&batch(1016, T)), Err(Error::Refused(r))
+                if matches!(*r, Refusal::RecordListTooLarge { limit: MAX_SEGMENT_BYTES, .. })));
+        }
+    }
+}
+
+#[test]
+fn a_cut_takes_whole_batches_and_forgets_what_the_indexes_said_of_them() {
+    for (target, kept) in
+        [(0, 0), (1000, 0), (1001, 0), (1002, 1), (1009, 4), (1010, 5), (1013, 6), (1016, 8), (2000, 8)]
+    {
+        let made = Made::filled();
+        let later = Timestamp::new(T + 9);
+        let cut = made.segment.truncate_to(Offset::new(target), later).unwrap();
+        assert_eq!((cut, made.segment.size()), (760 - 95 * kept, 95 * kept), "{target}");
+        assert_eq!(made.bytes(SegmentFile::Log).len() as u64, 95 * kept);
+        assert_eq!(made.segment.generation(), u64::from(kept < 8));
+        let whole = [(1005, 190), (1009, 380), (1013, 570)];
+        let left: Vec<_> = whole.into_iter().filter(|(offset, _)| *offset < target).collect();
+        assert_eq!(offsets(&made.segment), left, "{target}");
+        let newest = (0..kept as i64).map(|n| (if n < 6 { 10 * n + 1 } else { 901 - 100 * (n - 2) }, 1001 + 2 * n));
+        let newest = newest.fold((-1 - T, 1000), |best, this| if this.0 > best.0 { this } else { best });
+        let largest = made.segment.max_timestamp().unwrap();
+        assert_eq!((largest.timestamp.get() - T, largest.offset.get()), newest, "{target}");
+        let facts = made.segment.roll_facts().unwrap();
+        assert_eq!(facts.created, if kept == 0 { later } else { NOW });
+        assert_eq!(facts.first_timestamp.is_some(), kept > 0);
+        if kept < 8 {
+            made.segment.append(&batch(1000 + 2 * kept as i64, T + 5000)).unwrap();
+            assert_eq!(made.segment.next_offset().unwrap().get(), 1002 + 2 * kept as i64);
+        }
+    }
+}
+
+#[test]
+fn an_aborted_transaction_is_in_the_file_at_once_and_rises() {
+    let made = Made::filled();
+    let txn = |first, last| AbortedTxn {
+        stored_version: 0,
+        producer_id: ProducerId::new(7),
+        first_offset: Offset::new(first),
+        last_offset: Offset::new(last),
+        last_stable_offset: Offset::new(last),
+    };
+    assert!(!made.names().iter().any(|name| name.ends_with(".txnindex")));
+    made.segment.append_aborted(&txn(1000, 1005)).unwrap();
+    made.segment.append_aborted(&txn(1006, 1011)).unwrap();
+    assert!(made.segment.append_aborted(&txn(1006, 1011)).is_err());
+    assert_eq!(made.bytes(SegmentFile::TxnIndex).len(), 68);
+    let collected =
+        |segment: &Segment| segment.collect_aborted(Offset::new(1007), Offset::new(1016)).unwrap().transactions;
+    assert_eq!(collected(&made.segment), [txn(1006, 1011)]);
+    assert_eq!(collected(&made.reopened()), [txn(1006, 1011)]);
+    made.segment.truncate_to(Offset::new(1011), NOW).unwrap();
+    assert_eq!(made.bytes(SegmentFile::TxnIndex).len(), 34);
+    made.segment.append_aborted(&txn(1006, 1010)).unwrap();
+    assert_eq!(made.segment.index_entries().unwrap().2, 2);
+}
+
+#[test]
+fn a_file_that_grows_ahead_ends_with_its_data_when_nothing_more_comes() {
+    let made = Made::with(SegmentOptions { preallocate: Some(4096), segment_bytes: 6000, ..options() });
+    let mut lens = Vec::new();
+    for i in 0..70 {
+        made.segment.append(&batch(1000 + 2 * i, T + i)).unwrap();
+        assert_eq!(made.segment.size(), 95 * (i as u64 + 1));
+        lens.push(made.bytes(SegmentFile::Log).len());
+    }
+    lens.dedup();
+    assert_eq!(lens[..2], [4096, 6000]);
+    assert_eq!(lens.last(), Some(&(70 * 95)), "the data goes on behind the bound");
+    made.segment.truncate_to(Offset::new(1010), NOW).unwrap();
+    made.segment.append(&batch(1010, T)).unwrap();
+    assert_eq!(made.bytes(SegmentFile::Log).len(), 5 * 95 + 4096);
+    made.segment.become_inactive().unwrap();
+    assert_eq!(made.bytes(SegmentFile::Log).len(), 6 * 95);
+}
+
+#[test]
+fn what_a_failed_append_left_behind_is_cut() {
+    let made = Made::filled();
+    let log = fs::OpenOptions::new().write(true).open(made.segment.path()).unwrap();
+    log.set_len(800).unwrap();
+    made.segment.undo().unwrap();
+    assert_eq!(made.bytes(SegmentFile::Log).len(), 760);
+    made.segment.append(&batch(1016, T)).unwrap();
+    assert_eq!(found(&made.segment, 1017), Some((1016, 760)));
+}
+
+#[test]
+fn a_deleted_segment_can_be_read_until_it_is_dropped() {
+    let made = Made::filled();
+    made.segment
+        .append_aborted(&AbortedTxn {
+            stored_version: 0,
+            producer_id: ProducerId::new(7),
+            first_offset: BASE,
+            last_offset: BASE,
+            last_stable_offset: BASE,
+        })
+        .unwrap();
+    made.segment.close().unwrap();
+    let segment = made.reopened();
+    segment.mark_deleted().unwrap();
+    assert_eq!(made.names().len(), 4);
+    assert!(made.names().iter().all(|name| name.ends_with(".deleted")), "{:?}", made.names());
+    assert_eq!(found(&segment, 1006), Some((1006, 285)));
+    assert_eq!(segment.index_entries().unwrap(), (3, 3, 1));
+    segment.remove_files().unwrap();
+    assert!(made.names().is_empty());
+    assert_eq!(found(&segment, 1006), Some((1006, 285)));
+}
+
+#[test]
+fn a_segment_without_times_is_as_old_as_its_file() {
+    let made = Made::with(options());
+    made.segment.append(&batch(1000, -1)).unwrap();
+    made.segment.truncate_to(BASE, NOW).unwrap();
+    let modified = UNIX_EPOCH + std::time::Duration::from_millis(12_345);
+    fs::OpenOptions::new().write(true).open(made.segment.path()).unwrap().set_modified(modified).unwrap();
+    assert_eq!(made.segment.largest_timestamp().unwrap(), Timestamp::new(12_345));
+    made.segment.append(&batch(1000, T)).unwrap();
+    assert_eq!(made.segment.largest_timestamp().unwrap(), Timestamp::new(T + 1));
+}
+
+#[test]
+fn every_slot_of_an_untrimmed_index_counts_as_a_broker_counts_them() {
+    let made = Made::filled();
+    made.segment.close().unwrap();
+    let index = made.dir.path().join(SegmentFile::OffsetIndex.name(BASE));
+    fs::OpenOptions::new().write(true).open(&index).unwrap().set_len(1 << 20).unwrap();
+    let segment = made.reopened();
+    assert_eq!(segment.index_entries().unwrap().0, (1 << 20) / 8);
+    assert!(segment.is_index_full().unwrap());
+}
+
+#[test]
+fn recovery_cuts_what_is_torn_and_makes_the_indexes_again() {
+    let made = Made::filled();
+    made.segment.become_inactive().unwrap();
+    let whole = (made.bytes(SegmentFile::OffsetIndex), made.bytes(SegmentFile::TimeIndex));
+    let log = made.segment.path();
+    let bytes = fs::read(&log).unwrap();
+    for trust_cache in [true, false] {
+        fs::write(&log, [&bytes[..], &[7; 100]].concat()).unwrap();
+        fs::write(made.dir.path().join(SegmentFile::OffsetIndex.name(BASE)), b"nonsense that is long enough to stay")
+            .unwrap();
+        fs::remove_file(made.dir.path().join(SegmentFile::TimeIndex.name(BASE))).unwrap();
+        let segment = made.reopened();
+        let mut seen = 0;
+        let rebuilt = segment
+            .check(trust_cache, |_| {
+                seen += 1;
+                ControlFlow::Continue(())
+            })
+            .unwrap();
+        assert_eq!((seen, rebuilt.valid_end.get()), (8, 760));
+        assert_eq!(fs::read(&log).unwrap().len(), 860, "a check changes nothing");
+        assert!(matches!(rebuilt.end, RebuildEnd::Stop(_)));
+        let none = || TxnIndex::new("x.txnindex", BASE, Vec::new());
+        let installed = segment.install(rebuilt.indexes, none(), rebuilt.valid_end).unwrap();
+        let files = vec![SegmentFile::OffsetIndex, SegmentFile::TimeIndex];
+        assert_eq!(installed, Installed { cut: 100, rebuilt: files });
+        assert_eq!((made.bytes(SegmentFile::OffsetIndex), made.bytes(SegmentFile::TimeIndex)), whole);
+        assert_eq!(fs::read(&log).unwrap(), bytes);
+        assert_eq!(found(&segment, 1015), Some((1014, 665)));
+
+        let again = made.reopened();
+        let rebuilt = again.check(trust_cache, |_| ControlFlow::Continue(())).unwrap();
+        let nothing = again.install(rebuilt.indexes, none(), rebuilt.valid_end).unwrap();
+        assert_eq!(nothing, Installed::default());
+        assert!(!made.names().iter().any(|name| name.ends_with(".txnindex")));
+    }
+}
+
+#[test]
+fn readers_see_whole_batches_only_while_one_appends() {
+    let made = Made::with(options());
+    let done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            for i in 0..2000 {
+                made.segment.append(&batch(1000 + 2 * i, T + i)).unwrap();
+            }
+            done.store(true, Ordering::Release);
+        });
+        for _ in 0..2 {
+            scope.spawn(|| {
+                while !done.load(Ordering::Acquire) {
+                    let size = made.segment.size();
+                    assert_eq!(size % 95, 0);
+                    if let Some(last) = (size / 95).checked_sub(1) {
+                        let last = i64::try_from(last).unwrap();
+                        assert_eq!(found(&made.segment, 1001 + 2 * last), Some((1000 + 2 * last, 95 * last as u64)));
+                    }
+                }
+            });
+        }
+    });
+    assert_eq!(made.segment.next_offset().unwrap(), Offset::new(5000));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+    /// Appended in any portions, the indexes are those that a recovery makes of the file.
+    #[test]
+    fn live_indexes_are_rebuilt_ones(
+        portions in prop::collection::vec(prop::collection::vec((1..4_i64, 0..300_usize, 0..50_i64), 1..5), 1..12),
+        interval in 0..600_u64,
+    ) {
+        let made = Made::with(SegmentOptions { index_interval_bytes: interval, ..options() });
+        let mut next = BASE.get();
+        for portion in &portions {
+            let mut bytes = Vec::new();
+            for (records, size, time) in portion {
+                bytes.extend(batch_of(next, T + time, *records, *size));
+                next += records;
+            }
+            made.segment.append(&bytes).unwrap();
+        }
+        let last = made.segment.next_offset().unwrap();
+        prop_assert_eq!(last.get(), next);
+        made.segment.become_inactive().unwrap();
+        let mut scan = crate::segment::Scan::new(made.segment.source().unwrap());
+        let rebuilt =
+            crate::segment::rebuild(&mut scan, Indexer::new(BASE, interval), |_| ControlFlow::Continue(())).unwrap();
+        prop_assert_eq!(made.bytes(SegmentFile::OffsetIndex), rebuilt.indexes.offsets.bytes());
+        prop_assert_eq!(made.bytes(SegmentFile::TimeIndex), rebuilt.indexes.times.bytes());
+        prop_assert_eq!(made.segment.max_timestamp().unwrap(), rebuilt.indexes.largest);
+    }
+}
