@@ -32,6 +32,8 @@ pub use checkpoint::{
 pub use compress::{Codec, Compression};
 pub use epoch::{EpochEnd, LeaderEpochs};
 pub use error::{Corrupt, Error, MAX_RECORD_ERRORS, Malformed, RecordError, RecordRule, Refusal, Result, Rule};
+#[cfg(feature = "testing")]
+pub use fs::sim;
 pub use fs::{
     Entry, File, Fs, Kind, Lock, LockHolder, MAX_DIRECTORY_ENTRIES, MemoryFile, OpenMode, OsFs, Source, Stat,
     StreamFile, WriteFile, WriteFs, replace, write_all_at,

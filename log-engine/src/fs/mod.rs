@@ -8,6 +8,8 @@
 mod memory;
 mod os;
 mod replace;
+#[cfg(feature = "testing")]
+pub mod sim;
 mod source;
 mod stream;
 mod write;
