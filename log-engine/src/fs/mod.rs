@@ -5,6 +5,8 @@
 //! regular files are opened; no link is followed and no FIFO waited for. A file's length when it was opened bounds every read through [`Source`], so a file that grows meanwhile (a
 //! live broker's) is read as it was.
 
+#[cfg(test)]
+mod contract;
 mod memory;
 mod os;
 mod replace;

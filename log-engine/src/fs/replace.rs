@@ -48,27 +48,11 @@ fn folder(path: &Path) -> &Path {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fs::OsFs;
 
     #[test]
-    fn the_whole_file_is_replaced_and_nothing_is_left_beside_it() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("checkpoint");
-        std::fs::write(dir.path().join("checkpoint.tmp"), b"left by a crash, and longer").unwrap();
-        for bytes in [&b"a longer content"[..], b"new", b""] {
-            replace(&OsFs, &path, bytes).unwrap();
-            assert_eq!(std::fs::read(&path).unwrap(), bytes);
-            assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
-        }
-    }
-
-    #[test]
-    fn what_cannot_be_put_in_place_leaves_no_temporary_file() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("folder");
-        std::fs::create_dir(&path).unwrap();
-        assert!(matches!(replace(&OsFs, &path, b"new"), Err(Error::Io { .. })));
-        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
-        assert_eq!((folder(Path::new("name")), folder(Path::new("/a/b"))), (Path::new("."), Path::new("/a")));
+    fn the_folder_of_a_name_is_the_one_to_sync() {
+        let folders = ["name", "/a/b", "a/b", "/"].map(|path| folder(Path::new(path)));
+        assert_eq!(folders, [".", "/a", "a", "/"].map(Path::new));
+        assert_eq!(temporary(Path::new("/a/b.txt")), Path::new("/a/b.txt.tmp"));
     }
 }

@@ -78,35 +78,8 @@ impl WriteFile for OsWriteFile {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
-    use crate::fs::{Fs, OpenMode, OsFs, WriteFs, write_all_at};
-
-    #[test]
-    fn what_is_written_cut_and_allocated_is_read() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("file");
-        let file = OsFs.open_write(&path, OpenMode::New).unwrap();
-        assert_eq!(file.write_at(&[IoSlice::new(b"ab"), IoSlice::new(b""), IoSlice::new(b"cde")], 3).unwrap(), 5);
-        write_all_at(&*file, &path, b"xy", 0).unwrap();
-        file.sync().unwrap();
-        file.forget_cached().unwrap();
-        assert_eq!(fs::read(&path).unwrap(), b"xy\0abcde");
-        file.set_len(4).unwrap();
-        match file.allocate(6) {
-            Err(e) if e.kind() == io::ErrorKind::Unsupported => file.set_len(6).unwrap(),
-            other => other.unwrap(),
-        }
-        file.allocate(0).unwrap();
-        assert_eq!(fs::read(&path).unwrap(), b"xy\0a\0\0");
-        let time = SystemTime::UNIX_EPOCH + Duration::from_millis(1_500_000_000_123);
-        file.set_modified(time).unwrap();
-        assert_eq!(OsFs.stat(&path).unwrap().unwrap().modified, Some(time));
-        let mut into = [0; 4];
-        assert_eq!((file.read_at(&mut into, 3).unwrap(), &into[..3]), (3, &b"a\0\0"[..]));
-        assert!(file.as_fd().is_some());
-    }
+    use crate::fs::{OpenMode, OsFs, WriteFs};
 
     #[test]
     fn more_parts_than_the_system_takes_at_once_are_a_short_write() {
