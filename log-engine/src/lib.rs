@@ -53,8 +53,9 @@ pub use log::{
     root_files,
 };
 pub use producer::{
-    CACHED_BATCHES, CachedBatch, CompletedTransaction, Expiry, MAX_SNAPSHOT_BYTES, Marker, OpenTransaction,
-    ProducerEntry, ProducerSnapshot, ProducerStates, SnapshotEntry,
+    Announcement, CACHED_BATCHES, CachedBatch, CompletedTransaction, Expiry, MAX_SNAPSHOT_BYTES, Marker,
+    OpenTransaction, PendingUpdates, ProducerEntry, ProducerRules, ProducerSnapshot, ProducerStates, SnapshotEntry,
+    VerificationGuard,
 };
 pub use segment::{
     AbortedTxn, AbortedTxns, BatchPosition, DEFAULT_INDEX_INTERVAL, Frame, Index, IndexEntry, IndexFault,

@@ -86,7 +86,7 @@ pub enum Refusal {
         offset: i64,
         /// Its first sequence.
         found: i32,
-        /// The last sequence that is known; -1 if none.
+        /// The last sequence that is known, or the lowest that was announced; -1 if none.
         last: i32,
     },
     /// A producer was replaced by one with a higher epoch. Kafka: `INVALID_PRODUCER_EPOCH`.

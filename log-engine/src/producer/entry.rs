@@ -99,6 +99,35 @@ impl ProducerEntry {
         self.batches.back().and_then(|batch| batch.last_sequence)
     }
 
+    /// The batch of the same epoch and sequences that is remembered.
+    ///
+    /// Kafka: `ProducerStateEntry.findDuplicateBatch`.
+    #[must_use]
+    pub fn duplicate_of(&self, header: &BatchHeader) -> Option<&CachedBatch> {
+        let counted = |sequence: Sequence| Some(sequence).filter(|sequence| sequence.get() != -1);
+        let sequences = (counted(header.base_sequence()), counted(header.last_sequence()));
+        let mut batches = self.batches.iter().filter(|_| header.producer_epoch() == self.epoch);
+        batches.find(|batch| (batch.first_sequence(), batch.last_sequence) == sequences)
+    }
+
+    /// The same, for what comes next.
+    pub(super) fn without_batches(&self) -> Self {
+        Self { batches: VecDeque::new(), ..*self }
+    }
+
+    /// Takes over what an append made of [`Self::without_batches`].
+    ///
+    /// Kafka: `ProducerStateEntry.update`.
+    pub(super) fn update(&mut self, next: Self) {
+        self.set_epoch(next.epoch);
+        for batch in next.batches {
+            self.push(batch);
+        }
+        self.coordinator_epoch = next.coordinator_epoch;
+        self.timestamp = next.timestamp;
+        self.open_since = next.open_since;
+    }
+
     pub(super) fn from_snapshot(entry: &SnapshotEntry) -> Self {
         let cached = entry.last_offset.filter(|offset| *offset >= Offset::ZERO).map(|last_offset| CachedBatch {
             last_sequence: entry.last_sequence,
@@ -143,16 +172,20 @@ impl ProducerEntry {
 
     pub(super) fn add_batch(&mut self, header: &BatchHeader) {
         self.set_epoch(header.producer_epoch());
-        if self.batches.len() == CACHED_BATCHES {
-            self.batches.pop_front();
-        }
-        self.batches.push_back(CachedBatch {
+        self.push(CachedBatch {
             last_sequence: Some(header.last_sequence()).filter(|sequence| sequence.get() != -1),
             last_offset: header.last_offset(),
             offset_delta: OffsetDelta::new(header.last_offset_delta()),
             timestamp: header.max_timestamp(),
         });
         self.timestamp = header.max_timestamp();
+    }
+
+    fn push(&mut self, batch: CachedBatch) {
+        if self.batches.len() == CACHED_BATCHES {
+            self.batches.pop_front();
+        }
+        self.batches.push_back(batch);
     }
 
     /// Another epoch, even a lower one, forgets the batches.

@@ -4,20 +4,28 @@
 
 mod entry;
 mod order;
+mod pending;
 mod snapshot;
 mod transactions;
+mod verification;
 
 use std::collections::BTreeMap;
 
 pub use entry::{CACHED_BATCHES, CachedBatch, ProducerEntry};
+pub use pending::{PendingUpdates, ProducerRules};
 pub use snapshot::{MAX_SNAPSHOT_BYTES, ProducerSnapshot, SnapshotEntry};
 pub use transactions::{CompletedTransaction, Marker, OpenTransaction};
+pub use verification::{Announcement, VerificationGuard};
 
 use self::order::JavaOrder;
 use self::transactions::Transactions;
+use self::verification::Verification;
 use crate::batch::BatchHeader;
 use crate::error::{Malformed, Rule};
-use crate::units::{Offset, ProducerId, Timestamp};
+use crate::units::{Offset, ProducerEpoch, ProducerId, Timestamp};
+
+/// How long after its latest end a transaction is late. Kafka: `ProducerStateManager.LATE_TRANSACTION_BUFFER_MS`.
+const LATE_TRANSACTION_BUFFER_MS: i64 = 300_000;
 
 /// When a producer without an open transaction is forgotten.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,15 +54,17 @@ impl Expiry {
 
 /// All producers of one log, as a broker knows them after the batches that were applied.
 ///
-/// Batches are taken as a follower takes them: sequences and epochs are noted and not questioned, because a leader has accepted
-/// them before. Only one thing is refused: a batch outside the transaction that its producer has open.
+/// What a leader appends is checked first ([`PendingUpdates`]) and committed when it was written. What a leader has accepted is
+/// applied: sequences and epochs are noted and not questioned.
 ///
-/// Kafka: `ProducerStateManager` with `AppendOrigin.REPLICATION`.
+/// Kafka: `ProducerStateManager`.
 #[derive(Clone, Debug, Default)]
 pub struct ProducerStates {
     producers: BTreeMap<ProducerId, (ProducerEntry, u64)>,
     order: JavaOrder,
     transactions: Transactions,
+    /// Transactions that are announced and have no batch.
+    verifications: BTreeMap<ProducerId, Verification>,
 }
 
 impl ProducerStates {
@@ -70,84 +80,51 @@ impl ProducerStates {
             if let Some(first) = producer.open_since() {
                 states.transactions.open(id, first);
             }
-            states.insert(id, producer);
+            states.update(id, producer);
         }
         states
     }
 
-    /// Notes one batch. `marker` is what the first record of a control batch says ([`Marker::of`]); `None` for data, and for a
-    /// control batch whose records compaction removed. Batches without a producer change nothing. The transaction that the
-    /// batch ends, if it ends one that has records.
+    /// Notes one batch that a leader has accepted. `marker` is what the first record of a control batch says ([`Marker::of`]); `None`
+    /// for data, and for a control batch whose records compaction removed. Batches without a producer change nothing. The
+    /// transaction that the batch ends, if it ends one that has records.
     ///
     /// # Errors
     /// [`Rule::NotTransactional`] at the batch's first byte for data outside a transaction while its producer has one open;
     /// nothing changes then. A broker that meets this while it loads a log ends.
     ///
-    /// Kafka: `ProducerAppendInfo.append`.
+    /// Kafka: `ProducerAppendInfo.append` with `AppendOrigin.REPLICATION`.
     pub fn apply(
         &mut self,
         header: &BatchHeader,
         marker: Option<Marker>,
     ) -> Result<Option<CompletedTransaction>, Malformed> {
-        let id = header.producer_id();
-        if id.get() == -1 {
-            return Ok(None);
-        }
-        let mut entry = self.producer(id).cloned().unwrap_or_default();
-        let completed = match (header.attributes().is_control(), marker) {
-            (true, Some(marker)) => entry.end_transaction(header.producer_epoch(), marker).map(|first_offset| {
-                let last_offset = header.base_offset();
-                let last_stable_offset = self.transactions.stable_without(id).unwrap_or(last_offset.next());
-                CompletedTransaction {
-                    producer_id: id,
-                    first_offset,
-                    last_offset,
-                    last_stable_offset,
-                    aborted: !marker.commit,
-                }
-            }),
-            (true, None) => None,
-            (false, _) => {
-                self.apply_data(id, &mut entry, header)?;
-                None
-            }
-        };
-        if let Some(completed) = &completed {
-            self.transactions.complete(completed);
-        }
-        self.insert(id, entry);
-        Ok(completed)
+        let mut pending = PendingUpdates::new(ProducerRules::REPLICATED);
+        pending.add(self, header, marker).map_err(|_| {
+            // The only refusal of what was replicated.
+            let id = header.producer_id();
+            let since = self.producer(id).and_then(ProducerEntry::open_since).map_or(-1, Offset::get);
+            Malformed::new(0, Rule::NotTransactional { producer: id.get(), since })
+        })?;
+        Ok(self.commit(pending).pop())
     }
 
-    fn apply_data(&mut self, id: ProducerId, entry: &mut ProducerEntry, header: &BatchHeader) -> Result<(), Malformed> {
-        match (entry.open_since(), header.attributes().is_transactional()) {
-            (Some(since), false) => {
-                return Err(Malformed::new(0, Rule::NotTransactional { producer: id.get(), since: since.get() }));
-            }
-            (None, true) => {
-                entry.begin_transaction(header.base_offset());
-                self.transactions.open(id, header.base_offset());
-            }
-            _ => {}
-        }
-        entry.add_batch(header);
-        Ok(())
-    }
-
-    fn insert(&mut self, id: ProducerId, entry: ProducerEntry) {
+    /// Takes over what is new of one producer.
+    fn update(&mut self, id: ProducerId, next: ProducerEntry) {
         if let Some((known, _)) = self.producers.get_mut(&id) {
-            *known = entry;
+            known.update(next);
         } else {
             let size = self.producers.len().saturating_add(1);
-            self.producers.insert(id, (entry, self.order.inserted(size)));
+            self.producers.insert(id, (next, self.order.inserted(size)));
         }
     }
 
-    /// Forgets the producers that are due.
+    /// Forgets the producers that are due, and announcements of the same age.
     ///
     /// Kafka: `ProducerStateManager.removeExpiredProducers`.
     pub fn expire(&mut self, expiry: Expiry) {
         self.producers.retain(|_, (entry, _)| !expiry.is_due(entry));
+        self.verifications.retain(|_, entry| !entry.is_due(expiry));
     }
 
     /// All before `high_watermark` is known to be replicated: transactions that ended before it no longer hold back readers.
@@ -186,6 +163,26 @@ impl ProducerStates {
         unstable.map_or(high_watermark, |offset| offset.min(high_watermark))
     }
 
+    /// True if this incarnation of a producer has a transaction open.
+    ///
+    /// Kafka: `UnifiedLog.hasOngoingTransaction`.
+    #[must_use]
+    pub fn has_open_transaction(&self, id: ProducerId, epoch: ProducerEpoch) -> bool {
+        self.producer(id).is_some_and(|entry| entry.open_since().is_some() && entry.epoch() == epoch)
+    }
+
+    /// True if the producer of the first open transaction was last heard of so long ago that its coordinator must have given the
+    /// transaction up, and 5 minutes before that: its marker is missing. `max_timeout_ms` is Kafka's `transaction.max.timeout.ms`.
+    ///
+    /// Kafka: `ProducerStateManager.hasLateTransaction`.
+    #[must_use]
+    pub fn has_late_transaction(&self, now: Timestamp, max_timeout_ms: i64) -> bool {
+        let oldest = self.transactions.iter_open().next();
+        let heard = oldest.and_then(|open| self.producer(open.producer_id)).map(|entry| entry.timestamp().get());
+        let late_after = max_timeout_ms.saturating_add(LATE_TRANSACTION_BUFFER_MS);
+        heard.is_some_and(|heard| heard > 0 && now.get().wrapping_sub(heard) > late_after)
+    }
+
     /// The open transactions, by their first offset.
     pub fn open_transactions(&self) -> impl Iterator<Item = OpenTransaction> {
         self.transactions.iter_open()
@@ -213,5 +210,7 @@ impl ProducerStates {
     }
 }
 
+#[cfg(test)]
+mod testing;
 #[cfg(test)]
 mod tests;
