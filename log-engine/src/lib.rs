@@ -35,8 +35,8 @@ pub use error::{Corrupt, Error, MAX_RECORD_ERRORS, Malformed, RecordError, Recor
 #[cfg(feature = "testing")]
 pub use fs::sim;
 pub use fs::{
-    Entry, File, Fs, Kind, Lock, LockHolder, MAX_DIRECTORY_ENTRIES, MemoryFile, OpenMode, OsFs, Source, Stat,
-    StreamFile, WriteFile, WriteFs, replace, write_all_at,
+    Entry, File, FileSlice, Fs, Kind, Lock, LockHolder, MAX_DIRECTORY_ENTRIES, Mapping, MemoryFile, OpenMode, OsFs,
+    SliceGuard, Source, Stat, StreamFile, WriteFile, WriteFs, replace, write_all_at,
 };
 pub use inspect::{
     Amount, BatchGlimpse, Checkpoints, Class, CodecStats, DirectoryPrediction, DirectoryStart, DirectorySummary,

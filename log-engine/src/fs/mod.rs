@@ -5,13 +5,14 @@
 //! regular files are opened; no link is followed and no FIFO waited for. A file's length when it was opened bounds every read through [`Source`], so a file that grows meanwhile (a
 //! live broker's) is read as it was.
 
-#[cfg(test)]
-mod contract;
+mod map;
 mod memory;
 mod os;
 mod replace;
+mod sendfile;
 #[cfg(feature = "testing")]
 pub mod sim;
+mod slice;
 mod source;
 mod stream;
 mod write;
@@ -24,9 +25,11 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::SystemTime;
 
+pub use map::Mapping;
 pub use memory::MemoryFile;
 pub use os::OsFs;
 pub use replace::replace;
+pub use slice::{FileSlice, SliceGuard};
 pub(crate) use source::AlignedBuffer;
 pub use source::Source;
 pub use stream::StreamFile;
@@ -132,7 +135,19 @@ pub trait File: Debug + Send + Sync {
         None
     }
 
+    /// The first `len` bytes of a file that nobody changes or cuts any more as long as the result lives: mapped where the file is a real
+    /// one that is open to write, and read into memory elsewhere.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::UnexpectedEof`] if the file is shorter; what the system says.
+    fn map(&self, len: u64) -> io::Result<Mapping> {
+        map::read(self, len)
+    }
+
     /// Tells the system that the bytes before `position` will not be read again, so that looking at a directory does not push
     /// a broker's data out of memory. A hint; failures do not matter.
     fn done_until(&self, _position: u64) {}
 }
+
+#[cfg(test)]
+mod contract;

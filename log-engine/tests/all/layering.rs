@@ -79,7 +79,7 @@ fn every_file_says_what_it_is_and_looks_down_only() {
 fn looking_up_sideways_or_nowhere_is_seen() {
     let see = |file: &str, source: &str| complaints(Path::new(file), &format!("//! Doc.\n{source}"));
     assert_eq!(see("batch/header.rs", "use crate::segment::scan;"), ["batch looks up to segment"]);
-    assert_eq!(see("fs/os.rs", "use crate::batch::Batch;"), ["fs looks up to batch"]);
+    assert_eq!(see("fs/os/read.rs", "use crate::batch::Batch;"), ["fs looks up to batch"]);
     assert_eq!(see("epoch.rs", "let x = crate::log::Log::open();"), ["epoch looks up to log"]);
     assert_eq!(see("attic/old.rs", ""), ["attic has no place in the table of rooms"]);
     assert!(see("batch/mod.rs", "use crate::{units, log};")[0].contains("names no room"));

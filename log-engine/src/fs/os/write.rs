@@ -9,7 +9,7 @@ use rustix::fs::{Advice, FallocateFlags};
 use rustix::io::{Errno, retry_on_intr};
 
 use super::read;
-use crate::fs::{File, WriteFile};
+use crate::fs::{File, Mapping, WriteFile, map};
 
 /// An open file of this process alone.
 #[derive(Debug)]
@@ -36,6 +36,10 @@ impl File for OsWriteFile {
 
     fn as_fd(&self) -> Option<BorrowedFd<'_>> {
         Some(self.0.as_fd())
+    }
+
+    fn map(&self, len: u64) -> io::Result<Mapping> {
+        map::map(self.0.as_fd(), len, self.size()?)
     }
 }
 

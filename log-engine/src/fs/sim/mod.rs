@@ -36,8 +36,6 @@ mod faults;
 mod machine;
 mod operation;
 mod random;
-#[cfg(test)]
-mod tests;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -194,3 +192,6 @@ impl SimFs {
         found
     }
 }
+
+#[cfg(test)]
+mod tests;
