@@ -52,8 +52,9 @@ pub enum Refusal {
     /// Records that do not decode. Kafka: `INVALID_RECORD`.
     #[error("invalid record: {0}")]
     InvalidRecord(Malformed),
-    /// Compressed records that do not decompress, or not within the limit. Kafka: `UNKNOWN_SERVER_ERROR`, from `KafkaException`.
-    #[error("compressed records do not decompress: {0}")]
+    /// Records that cannot be reached: they do not decompress, or not within the limit, or the lengths of a message of format 0 or 1
+    /// do not fit. Kafka: `UNKNOWN_SERVER_ERROR`, from `KafkaException` or `IllegalArgumentException`.
+    #[error("the records cannot be reached: {0}")]
     Undecodable(Malformed),
     /// Codec bits that name no codec. Kafka: `UNKNOWN_SERVER_ERROR`, from `IllegalArgumentException`.
     #[error("codec {codec} does not exist")]

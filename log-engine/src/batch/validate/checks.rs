@@ -150,13 +150,14 @@ pub(super) fn check_inner(batch: &Batch<'_>, record: &Record<'_>) -> Result<(), 
     }
 }
 
-/// Why the records of `batch` cannot be reached, as Kafka tells it apart.
+/// Why the records of a batch cannot be reached, as Kafka tells it apart.
 #[cold]
-pub(super) fn unreachable(batch: &Batch<'_>, malformed: Malformed) -> Refusal {
+pub(super) fn unreachable(malformed: Malformed) -> Refusal {
     match malformed.rule {
         Rule::SizeTooSmall { .. } => Refusal::CorruptMessage(malformed),
-        Rule::Compressed { .. } | Rule::TooLarge { .. } => Refusal::Undecodable(malformed),
-        Rule::Length { .. } | Rule::Short { .. } if batch.header().is_some() => Refusal::Undecodable(malformed),
+        Rule::Compressed { .. } | Rule::TooLarge { .. } | Rule::Length { .. } | Rule::Short { .. } => {
+            Refusal::Undecodable(malformed)
+        }
         _ => Refusal::InvalidRecord(malformed),
     }
 }

@@ -43,7 +43,7 @@ fn scan_plain(batch: &Batch<'_>, rules: &ValidationRules, scratch: &mut Scratch)
     let mut errors = RecordErrors::default();
     let mut kept = Kept { count: 0, max_timestamp: Timestamp::NONE };
     let mut is_consecutive = true;
-    for (index, record) in batch.records(scratch).map_err(|e| unreachable(batch, e))?.enumerate() {
+    for (index, record) in batch.records(scratch).map_err(unreachable)?.enumerate() {
         let record = record.map_err(Refusal::InvalidRecord)?;
         if let Some(rule) = of_record.broken(record.magic, record.key.is_some(), record.timestamp) {
             errors.add(index, rule);
@@ -73,7 +73,7 @@ fn scan_compressed(batch: &Batch<'_>, rules: &ValidationRules, scratch: &mut Scr
     let of_record = RecordRules::new(batch, rules);
     let mut errors = RecordErrors::default();
     let mut not_consecutive = None;
-    let mut reader = Reader::new(batch.payload(scratch).map_err(|e| unreachable(batch, e))?);
+    let mut reader = Reader::new(batch.payload(scratch).map_err(unreachable)?);
     for index in 0..count {
         let record = skim(&mut reader).map_err(|e| Refusal::InvalidRecord(Malformed::new(HEADER_LEN, e.rule)))?;
         check_len(record.body_len, rules.max_record_bytes)?;

@@ -60,7 +60,7 @@ impl Rebuilt {
         let of_record = RecordRules::new(batch, rules);
         let mut errors = RecordErrors::default();
         let is_compressed = batch.attributes().codec_bits() != 0;
-        for (index, record) in batch.records(scratch).map_err(|e| unreachable(batch, e))?.enumerate() {
+        for (index, record) in batch.records(scratch).map_err(unreachable)?.enumerate() {
             let record = record.map_err(Refusal::InvalidRecord)?;
             if is_compressed {
                 check_decoded_len(&record, rules.max_record_bytes)?;

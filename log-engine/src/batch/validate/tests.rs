@@ -7,6 +7,7 @@ use crate::error::{Malformed, RecordError, RecordRule, Rule};
 use crate::units::{ProducerEpoch, ProducerId, Sequence};
 
 mod legacy;
+mod observed;
 
 const NOW: i64 = 1_700_000_000_000;
 const NEXT: i64 = 1_234_567;
