@@ -138,6 +138,15 @@ impl BatchBuilder {
         self
     }
 
+    /// Puts the records into `buffer`, whose content goes, to save its memory from being asked for again.
+    #[must_use]
+    pub fn reusing(mut self, buffer: Vec<u8>) -> Self {
+        let records = std::mem::replace(&mut self.records, buffer);
+        self.records.clear();
+        self.records.extend_from_slice(&records);
+        self
+    }
+
     /// How many records it holds.
     #[must_use]
     pub const fn len(&self) -> i32 {
@@ -188,6 +197,9 @@ impl BatchBuilder {
         let count = self.count.checked_add(1).ok_or(BuildError::TooLarge)?;
         let base = self.base_timestamp.or(self.delete_horizon).unwrap_or(timestamp);
         let timestamp_delta = timestamp.get().wrapping_sub(base.get());
+        if self.records.is_empty() {
+            self.records.resize(HEADER_LEN, 0);
+        }
         encode(&mut self.records, timestamp_delta, delta.get(), key, value, headers)
             .map_err(|_| BuildError::TooLarge)?;
         self.base_timestamp = Some(base);
@@ -230,6 +242,33 @@ impl BatchBuilder {
         emptied.write(attributes, last_offset, max_timestamp, out)
     }
 
+    /// The batch alone, in the memory that the records were put into, if they are not compressed; no bytes if it has no records.
+    ///
+    /// # Errors
+    /// As [`Self::finish`].
+    pub fn into_batch(mut self) -> Result<Vec<u8>, BuildError> {
+        let mut out = Vec::new();
+        if self.codec != Codec::None || self.reaches.is_some() {
+            self.finish(&mut out)?;
+            return Ok(out);
+        }
+        let Some(last_offset) = self.last_offset else {
+            return self.check_producer().map(|()| out);
+        };
+        self.check_producer()?;
+        let is_append_time = self.attributes.timestamp_type() == TimestampType::LogAppendTime;
+        let max_timestamp = if is_append_time { self.append_time } else { self.max_timestamp };
+        let header = self.header(self.attributes, last_offset, max_timestamp, self.body().len())?;
+        let mut batch = std::mem::take(&mut self.records);
+        seal(header, &mut batch, 0);
+        Ok(batch)
+    }
+
+    /// The records as far as they are encoded.
+    fn body(&self) -> &[u8] {
+        self.records.get(HEADER_LEN..).unwrap_or_default()
+    }
+
     fn check_producer(&self) -> Result<(), BuildError> {
         let (id, epoch, sequence) = self.producer;
         match (id.get(), epoch.get(), sequence.get()) {
@@ -251,12 +290,28 @@ impl BatchBuilder {
         self.check_producer()?;
         let mut compressed = Vec::new();
         let body = if self.codec == Codec::None {
-            &self.records
+            self.body()
         } else {
-            compress::compress(self.codec, self.level, 2, &self.records, &mut compressed)
+            compress::compress(self.codec, self.level, 2, self.body(), &mut compressed)
                 .map_err(|refused| BuildError::Level(refused.to_string()))?;
             &compressed
         };
+        let header = self.header(attributes, last_offset, max_timestamp, body.len())?;
+        let start = out.len();
+        out.resize(start.saturating_add(HEADER_LEN), 0);
+        out.extend_from_slice(body);
+        seal(header, out, start);
+        Ok(())
+    }
+
+    /// The head of a batch with `body` bytes of records, still without its checksum.
+    fn header(
+        &self,
+        attributes: Attributes,
+        last_offset: Offset,
+        max_timestamp: Timestamp,
+        body: usize,
+    ) -> Result<BatchHeader, BuildError> {
         let mut header = BatchHeader::new(&HeaderFields {
             base_offset: self.base_offset,
             leader_epoch: self.leader_epoch,
@@ -269,16 +324,9 @@ impl BatchBuilder {
             base_sequence: self.producer.2,
             records_count: self.count,
         });
-        let length = body.len().saturating_add(HEADER_LEN - super::LOG_OVERHEAD);
+        let length = body.saturating_add(HEADER_LEN - super::LOG_OVERHEAD);
         header.set_length(i32::try_from(length).map_err(|_| BuildError::TooLarge)?);
-        let start = out.len();
-        out.extend_from_slice(header.as_bytes());
-        out.extend_from_slice(body);
-        header.set_crc(crc32c(out.get(start.saturating_add(CRC_FROM)..).unwrap_or_default()));
-        if let Some(place) = out.get_mut(start..start.saturating_add(HEADER_LEN)) {
-            place.copy_from_slice(header.as_bytes());
-        }
-        Ok(())
+        Ok(header)
     }
 
     /// The batch that ends a producer's transaction: one control record, never compressed.
@@ -303,5 +351,16 @@ impl BatchBuilder {
         let mut out = Vec::new();
         builder.finish(&mut out)?;
         Ok(out)
+    }
+}
+/// Puts `header` into the room kept for it at `start` of `out`, with the checksum of what follows.
+fn seal(mut header: BatchHeader, out: &mut [u8], start: usize) {
+    let Some(batch) = out.get_mut(start..) else { return };
+    if let Some(place) = batch.get_mut(..HEADER_LEN) {
+        place.copy_from_slice(header.as_bytes());
+    }
+    header.set_crc(crc32c(batch.get(CRC_FROM..).unwrap_or_default()));
+    if let Some(place) = batch.get_mut(..HEADER_LEN) {
+        place.copy_from_slice(header.as_bytes());
     }
 }
