@@ -264,6 +264,16 @@ pub enum Rule {
         /// As it would have to be.
         expected: i64,
     },
+    /// Two texts that must be equal are not.
+    #[error("{what} is {found:?}, but {expected:?} fits")]
+    OtherText {
+        /// Which text.
+        what: &'static str,
+        /// As stored.
+        found: String,
+        /// As it would have to be.
+        expected: String,
+    },
     /// A number is smaller than it can be.
     #[error("{what} is {found}, below {least}")]
     Below {

@@ -40,6 +40,20 @@ impl MetaProperties {
     /// The name of the file.
     pub const FILE_NAME: &'static str = "meta.properties";
 
+    /// Version 1, of a new directory.
+    #[must_use]
+    pub fn new(cluster_id: &str, node_id: i32, directory_id: Uuid) -> Self {
+        let values = [
+            (CLUSTER_ID, cluster_id.to_owned()),
+            (DIRECTORY_ID, directory_id.to_string()),
+            (NODE_ID, node_id.to_string()),
+            (VERSION, "1".to_owned()),
+        ];
+        let properties = Properties::of(values);
+        let (cluster_id, node_id) = (Some(cluster_id.to_owned()), Some(node_id));
+        Self { version: 1, cluster_id, node_id, directory_id: Some(directory_id), properties }
+    }
+
     /// Reads a file's bytes. A file of 0 bytes is version 0 with nothing in it.
     ///
     /// # Errors

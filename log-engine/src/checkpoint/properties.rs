@@ -60,6 +60,13 @@ impl Properties {
     }
 
     /// Java: `Properties.store`; but a property too long for a line that is read ([`MAX_LINE_BYTES`]) goes on in the next.
+    /// These keys and values, in this order.
+    pub(super) fn of(values: impl IntoIterator<Item = (&'static str, String)>) -> Self {
+        let property =
+            |(key, value): (&str, String)| Piece::Property(Property { key: key.to_owned(), value, line: 0, at: 0 });
+        Self { pieces: values.into_iter().map(property).collect() }
+    }
+
     pub(super) fn encode(&self) -> Vec<u8> {
         let mut out = Vec::new();
         for piece in &self.pieces {
