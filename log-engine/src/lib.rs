@@ -48,9 +48,11 @@ pub use inspect::{
     VerifyOptions, VerifyReport, predict_start, recovery_millis, verify,
 };
 pub use log::{
-    Answer, BatchItem, Batches, Checkpointed, Damage, DirectoryState, Located, LogBatch, LogConfig, LogDirectory,
-    LogReader, LogRecord, OnDamage, PartitionDirectory, PartitionName, Reading, RecordItem, SegmentFiles, Via, View,
-    root_files,
+    Answer, AppendAsLeader, Appended, BatchItem, Batches, Checkpointed, Clock, Closed, Damage, DirectoryState,
+    Durability, EndTransaction, Isolation, Located, Log, LogBatch, LogConfig, LogDirectory, LogReader, LogRecord,
+    LogState, ManualClock, NewRecord, OffsetMetadata, OnDamage, OpenOptions, PartitionDirectory, PartitionName, Read,
+    Reading, RecordItem, RecoveryMode, RecoveryReport, RetentionReason, RunTasks, SegmentFiles, SegmentPosition,
+    SegmentState, Sender, SystemClock, TaskName, Ticket, TimeTarget, Via, View, root_files,
 };
 pub use producer::{
     Announcement, CACHED_BATCHES, CachedBatch, CompletedTransaction, Expiry, MAX_SNAPSHOT_BYTES, Marker,

@@ -13,6 +13,8 @@ mod indexes;
 mod inspect;
 #[path = "all/layering.rs"]
 mod layering;
+#[path = "all/log_life.rs"]
+mod log_life;
 #[path = "all/log_reader.rs"]
 mod log_reader;
 #[path = "all/producers.rs"]

@@ -2,7 +2,6 @@
 //!
 //! Reads only, takes no lock, creates nothing, maps nothing; shows as much as can be decoded and throws nothing away.
 
-mod parallel;
 mod small_file;
 mod start;
 mod stats;

@@ -1,5 +1,6 @@
 //! What can be set for one log: Kafka's topic configs by Kafka's names, with its defaults.
 
+use super::ticket::Durability;
 use crate::batch::TimestampType;
 use crate::compress::Compression;
 
@@ -21,10 +22,8 @@ pub struct LogConfig {
     /// `max.decompressed.message.bytes`: the largest record in a compressed batch, as large as any by default. A whole batch is
     /// held to [`MAX_DECOMPRESSED`](crate::MAX_DECOMPRESSED) all the same.
     pub max_decompressed_bytes: usize,
-    /// `flush.messages`: the log is synced when it holds this many offsets that are not. Never.
-    pub flush_messages: i64,
-    /// `flush.ms`: the log is synced when its last sync is this long ago. Never.
-    pub flush_ms: i64,
+    /// `flush.messages`, `flush.ms`, or every append: how soon what is appended becomes durable. When the system pleases.
+    pub durability: Durability,
     /// `retention.bytes`: the oldest segments go while the log keeps at least this many bytes; `None` keeps all. None.
     pub retention_bytes: Option<u64>,
     /// `retention.ms`: segments go whose largest timestamp is older than this; `None` keeps all. 7 days.
@@ -65,8 +64,7 @@ impl Default for LogConfig {
             index_interval_bytes: crate::segment::DEFAULT_INDEX_INTERVAL,
             max_message_bytes: (1 << 20) + 12,
             max_decompressed_bytes: 0x7fff_fff7,
-            flush_messages: i64::MAX,
-            flush_ms: i64::MAX,
+            durability: Durability::Os,
             retention_bytes: None,
             retention_ms: Some(604_800_000),
             file_delete_delay_ms: 60_000,

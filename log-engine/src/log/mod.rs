@@ -1,13 +1,50 @@
 //! The segments of one partition as one sequence, and the folders they lie in.
 
+mod append;
+mod clock;
 mod config;
+mod describe;
 mod directory;
+mod disk;
+mod epochs;
+mod flush;
+mod load;
+mod metadata;
+mod open;
+mod parallel;
+mod producers;
+mod read;
 mod reader;
+mod records;
+mod retention;
+mod roll;
+mod segments;
+mod state;
+mod tail;
+mod tasks;
+mod ticket;
+mod times;
+mod truncate;
+mod watermark;
 
+pub use append::{AppendAsLeader, Appended, EndTransaction};
+pub use clock::{Clock, ManualClock, SystemClock};
 pub use config::LogConfig;
+pub use describe::{LogState, SegmentState};
 pub(crate) use directory::Folder;
 pub use directory::{DirectoryState, LogDirectory, PartitionDirectory, PartitionName, SegmentFiles, root_files};
+pub use load::{RecoveryMode, RecoveryReport};
+pub use metadata::{OffsetMetadata, SegmentPosition};
+pub use open::{Closed, OpenOptions};
+pub(crate) use parallel::parallel;
+pub use read::{Isolation, Read};
 pub use reader::{
     Answer, BatchItem, Batches, Checkpointed, Damage, Located, LogBatch, LogReader, LogRecord, OnDamage, Reading,
     RecordItem, Via, View,
 };
+pub use records::{NewRecord, Sender};
+pub use retention::RetentionReason;
+pub use state::Log;
+pub use tasks::{RunTasks, TaskName};
+pub use ticket::{Durability, Ticket};
+pub use times::TimeTarget;

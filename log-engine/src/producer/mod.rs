@@ -137,6 +137,13 @@ impl ProducerStates {
         self.transactions.advance_high_watermark(high_watermark);
     }
 
+    /// Forgets ended transactions whose markers lie before the log's start.
+    ///
+    /// Kafka: `ProducerStateManager.removeUnreplicatedTransactions`.
+    pub fn forget_completed_before(&mut self, log_start: Offset) {
+        self.transactions.forget_completed_before(log_start);
+    }
+
     /// The first offset that a reader of committed records must not pass: the beginning of the first transaction that is open, or
     /// whose marker is not known to be replicated.
     ///

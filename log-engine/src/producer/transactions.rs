@@ -99,6 +99,10 @@ impl Transactions {
         self.ended.retain(|_, marker| *marker >= high_watermark);
     }
 
+    pub(super) fn forget_completed_before(&mut self, log_start: Offset) {
+        self.ended.retain(|_, marker| *marker >= log_start);
+    }
+
     /// The beginning of the first open transaction of any producer but this one.
     ///
     /// Kafka: `ProducerStateManager.lastStableOffset`.

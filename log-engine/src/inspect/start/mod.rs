@@ -31,7 +31,7 @@ pub use words::StartStatement;
 
 use crate::error::Result;
 use crate::fs::Fs;
-use crate::inspect::parallel::parallel;
+use crate::log::parallel;
 use crate::units::{FilePosition, Offset};
 
 /// What the directories do not tell of the broker that would start on them.

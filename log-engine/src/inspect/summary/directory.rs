@@ -7,7 +7,7 @@ use super::partition::{PartitionSummary, Surroundings};
 use super::root::RootFiles;
 use crate::error::Error;
 use crate::fs::Fs;
-use crate::inspect::parallel::parallel;
+use crate::log::parallel;
 use crate::log::{LogDirectory, PartitionDirectory, PartitionName};
 
 /// What a look at a log directory tells.

@@ -48,6 +48,11 @@ impl Segment {
         Ok(size.saturating_sub(kept))
     }
 
+    /// Tells who still reads the segment that it is no part of the log any more.
+    pub fn overtake(&self) {
+        self.generation.fetch_add(1, Ordering::AcqRel);
+    }
+
     /// Cuts the `.log`: first for readers, then on the disk.
     pub(super) fn cut_log(&self, size: u64) -> Result<()> {
         self.size.store(size, Ordering::Release);

@@ -4,7 +4,7 @@ use super::args::number;
 use crate::batch::TimestampType;
 use crate::checkpoint::Uuid;
 use crate::compress::{Codec, Compression};
-use crate::log::LogConfig;
+use crate::log::{Durability, LogConfig};
 
 /// What `config` and `update-config` set.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -30,8 +30,7 @@ impl Settings {
             "index.interval.bytes" => config.index_interval_bytes = number(name, value)?,
             "max.message.bytes" => config.max_message_bytes = number(name, value)?,
             "max.decompressed.message.bytes" => config.max_decompressed_bytes = number(name, value)?,
-            "flush.messages" => config.flush_messages = number(name, value)?,
-            "flush.ms" => config.flush_ms = number(name, value)?,
+            "flush.messages" => config.durability = flush_messages(number(name, value)?),
             "retention.bytes" => config.retention_bytes = u64::try_from(number::<i64>(name, value)?).ok(),
             "retention.ms" => config.retention_ms = Some(number::<i64>(name, value)?).filter(|ms| *ms >= 0),
             "file.delete.delay.ms" => config.file_delete_delay_ms = number(name, value)?,
@@ -90,6 +89,14 @@ fn timestamp_type(value: &str) -> Result<TimestampType, String> {
         "CreateTime" => Ok(TimestampType::CreateTime),
         "LogAppendTime" => Ok(TimestampType::LogAppendTime),
         _ => Err(format!("there is no message.timestamp.type {value}")),
+    }
+}
+
+/// A number of offsets that nobody reaches asks for no sync.
+fn flush_messages(offsets: i64) -> Durability {
+    match u64::try_from(offsets) {
+        Ok(offsets) if offsets < i64::MAX.unsigned_abs() => Durability::EveryN(offsets),
+        _ => Durability::Os,
     }
 }
 

@@ -8,7 +8,7 @@ use std::thread;
 /// Does `work` for each of `pieces` on up to `threads` threads.
 ///
 /// A panic in `work` goes on in the caller once all threads have ended.
-pub(super) fn parallel<T: Sync, R: Send>(threads: NonZeroUsize, pieces: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
+pub(crate) fn parallel<T: Sync, R: Send>(threads: NonZeroUsize, pieces: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
     let threads = threads.get().min(pieces.len());
     if threads <= 1 {
         return pieces.iter().map(work).collect();

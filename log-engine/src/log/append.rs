@@ -1,0 +1,430 @@
+//! Batches to the end of the log: check, place, write, remember producers and epochs.
+//!
+//! The order is Kafka's, because a refused append can leave traces: the epoch is noted and a full segment rolled before the producer
+//! is asked. Kafka: `UnifiedLog.append`.
+
+use std::sync::Arc;
+
+use super::Log;
+use super::roll::Incoming;
+use super::state::Writer;
+use super::ticket::{Durability, Ticket};
+use crate::batch::{Analysis, AnalysisRules, AppendOrigin, BatchBuilder, ValidationRules, Walk, analyze, validate};
+use crate::checkpoint::EpochEntry;
+use crate::compress::Codec;
+use crate::error::{Refusal, Result};
+use crate::producer::{Announcement, CachedBatch, Marker, PendingUpdates, ProducerRules, VerificationGuard};
+use crate::segment::AbortedTxn;
+use crate::units::{LeaderEpoch, Offset, ProducerEpoch, ProducerId, Timestamp};
+
+/// How a leader appends.
+#[derive(Clone, Copy, Debug)]
+pub struct AppendAsLeader {
+    /// The leader's epoch, stamped on every batch.
+    pub leader_epoch: LeaderEpoch,
+    /// Who sent the batches, which decides what is checked.
+    pub origin: AppendOrigin,
+    /// What [`Log::start_verification`] gave for the transaction, where verification is on.
+    pub guard: Option<VerificationGuard>,
+    /// The transaction version that the client or coordinator speaks; `None` where it does not say.
+    pub transaction_version: Option<i16>,
+    /// How soon this append becomes durable, where that differs from the log's setting.
+    pub durability: Option<Durability>,
+}
+
+impl AppendAsLeader {
+    /// A client's batches, by the leader of `epoch`.
+    #[must_use]
+    pub const fn client(epoch: LeaderEpoch) -> Self {
+        Self {
+            leader_epoch: epoch,
+            origin: AppendOrigin::Client,
+            guard: None,
+            transaction_version: None,
+            durability: None,
+        }
+    }
+
+    /// A coordinator's batches, by the leader of `epoch`.
+    #[must_use]
+    pub const fn coordinator(epoch: LeaderEpoch, transaction_version: i16) -> Self {
+        let transaction_version = Some(transaction_version);
+        Self {
+            leader_epoch: epoch,
+            origin: AppendOrigin::Coordinator,
+            guard: None,
+            transaction_version,
+            durability: None,
+        }
+    }
+}
+
+/// What became of an append.
+///
+/// Kafka: `LogAppendInfo`.
+#[derive(Clone, Debug)]
+pub struct Appended {
+    /// Offset of the first record: of the first write for a duplicate, `None` if nothing came.
+    pub first_offset: Option<Offset>,
+    /// Offset of the last record, likewise.
+    pub last_offset: Option<Offset>,
+    /// The largest timestamp; -1 if there is none.
+    pub max_timestamp: Timestamp,
+    /// The log's time, where the topic counts by it; for a duplicate the timestamp of its first write.
+    pub append_time: Option<Timestamp>,
+    /// The batch was there already: nothing was written.
+    pub duplicate: bool,
+    /// Bytes of whole batches that came.
+    pub valid_bytes: usize,
+    /// How the last compressed batch came.
+    pub source_codec: Codec,
+    /// The leader epoch in the last batch that came, if it named one.
+    pub batch_epoch: Option<LeaderEpoch>,
+    /// Base offset of the segment that was written to.
+    pub segment: Offset,
+    /// To wait with until the batches are durable.
+    pub ticket: Ticket,
+}
+
+impl Log {
+    /// Appends a client's or coordinator's batches: checks them, gives them offsets and the leader's epoch, and writes them. `batches`
+    /// are changed in place; nothing but their heads, unless the topic's codec is another one than theirs: then what is written is
+    /// built anew and `batches` are of no further use.
+    ///
+    /// *Appended* when it returns: every reader of this process sees it. *Written*, too. *Durable* as the log's durability says, or
+    /// when the ticket says so. Bytes behind the last whole batch are left out, and if no whole batch came, nothing happens.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] with Kafka's reason; then nothing was written, but a segment may have been rolled and an epoch noted.
+    /// [`Error::Io`] where the disk refuses: the log is as it was, or [`Error::Poisoned`] from then on if that cannot be brought
+    /// about. [`Error::Closed`], [`Error::Poisoned`].
+    ///
+    /// Kafka: `UnifiedLog.appendAsLeader`.
+    pub fn append_as_leader(&self, batches: &mut [u8], how: &AppendAsLeader) -> Result<Appended> {
+        let appended = self.lead(batches, how)?;
+        self.keep_promise(appended, how)
+    }
+
+    /// Syncs behind an append where its level of durability asks for it, with the append lock free for others.
+    fn keep_promise(&self, appended: Appended, how: &AppendAsLeader) -> Result<Appended> {
+        let level = how.durability.unwrap_or_else(|| self.config.load().durability);
+        self.sync_after_append(appended.ticket.end(), level)?;
+        Ok(appended)
+    }
+
+    fn lead(&self, batches: &mut [u8], how: &AppendAsLeader) -> Result<Appended> {
+        let limit = self.config.load().max_message_bytes;
+        let rules = AnalysisRules {
+            origin: how.origin,
+            leader_epoch: how.leader_epoch,
+            max_message_bytes: (how.origin != AppendOrigin::RaftLeader).then_some(limit),
+        };
+        let mut writer = self.writer()?;
+        self.write_topic_id(&mut writer)?;
+        drop(writer);
+        let analysis = analyze(batches, &rules)?;
+        let Some(valid) = batches.get_mut(..analysis.valid_bytes).filter(|valid| !valid.is_empty()) else {
+            return Ok(self.nothing_appended(&analysis));
+        };
+        let mut writer = self.writer()?;
+        if how.origin == AppendOrigin::RaftLeader {
+            return self.place_as_they_are(&mut writer, valid, &analysis, how);
+        }
+        let placed = self.place(&mut writer, valid, &analysis, how)?;
+        let bytes = placed.rebuilt.as_deref().unwrap_or(valid);
+        if placed.rebuilt.is_some() {
+            check_sizes(bytes, limit)?;
+        }
+        let facts = Facts {
+            first: Some(placed.first_offset),
+            last: placed.last_offset,
+            max_timestamp: placed.max_timestamp,
+            append_time: placed.append_time,
+        };
+        self.append_placed(&mut writer, bytes, &facts, &analysis, how)
+    }
+
+    /// Appends what a fetch from the leader brought: offsets, epochs and bytes stay as they are. Batches of an epoch above
+    /// `fetch_epoch`, the one the fetch was for, are left out with all behind them. Offsets may leave gaps.
+    ///
+    /// # Errors
+    /// As [`Self::append_as_leader`]; [`Refusal::UnexpectedAppendOffset`] below the log's end, [`Refusal::OffsetsOutOfOrder`].
+    ///
+    /// Kafka: `UnifiedLog.appendAsFollower`.
+    pub fn append_as_follower(&self, batches: &[u8], fetch_epoch: LeaderEpoch) -> Result<Appended> {
+        let how = AppendAsLeader {
+            leader_epoch: fetch_epoch,
+            origin: AppendOrigin::Replication,
+            guard: None,
+            transaction_version: None,
+            durability: None,
+        };
+        let rules =
+            AnalysisRules { origin: AppendOrigin::Replication, leader_epoch: fetch_epoch, max_message_bytes: None };
+        let mut writer = self.writer()?;
+        self.write_topic_id(&mut writer)?;
+        drop(writer);
+        let analysis = analyze(batches, &rules)?;
+        let Some(valid) = batches.get(..analysis.valid_bytes).filter(|valid| !valid.is_empty()) else {
+            return Ok(self.nothing_appended(&analysis));
+        };
+        let mut writer = self.writer()?;
+        let appended = self.place_as_they_are(&mut writer, valid, &analysis, &how)?;
+        drop(writer);
+        self.keep_promise(appended, &how)
+    }
+
+    /// Appends the marker that ends a producer's transaction, as its coordinator does.
+    ///
+    /// # Errors
+    /// As [`Self::append_as_leader`].
+    pub fn append_marker(&self, marker: &EndTransaction, leader_epoch: LeaderEpoch) -> Result<Appended> {
+        let built = BatchBuilder::end_transaction(
+            Offset::ZERO,
+            LeaderEpoch::new(-1),
+            (marker.producer_id, marker.producer_epoch),
+            marker.timestamp,
+            marker.commit,
+            marker.coordinator_epoch,
+        );
+        let mut batch = built.map_err(|_| Refusal::InvalidBatch {
+            what: "producer of a marker",
+            found: marker.producer_id.get(),
+            expected: "a producer id and an epoch",
+        })?;
+        self.append_as_leader(&mut batch, &AppendAsLeader::coordinator(leader_epoch, marker.transaction_version))
+    }
+
+    /// Announces a transaction before its coordinator is asked about it, so that its first batch is taken where verification is on;
+    /// `None` if the transaction is open already.
+    ///
+    /// # Errors
+    /// [`Refusal::InvalidProducerEpoch`] if the producer was replaced; [`Error::Closed`](crate::Error::Closed).
+    ///
+    /// Kafka: `UnifiedLog.maybeStartTransactionVerification`.
+    pub fn start_verification(&self, announced: &Announcement) -> Result<Option<VerificationGuard>> {
+        let mut writer = self.writer()?;
+        Ok(writer.producers.states_mut().start_verification(announced, self.now(), self.end())?)
+    }
+
+    fn place(
+        &self,
+        writer: &mut Writer,
+        valid: &mut [u8],
+        analysis: &Analysis,
+        how: &AppendAsLeader,
+    ) -> Result<crate::batch::Validated> {
+        let config = self.config.load();
+        let rules = ValidationRules {
+            origin: how.origin,
+            leader_epoch: how.leader_epoch,
+            next_offset: self.end(),
+            now: self.now(),
+            timestamp_type: config.message_timestamp_type,
+            before_max_ms: config.message_timestamp_before_max_ms,
+            after_max_ms: config.message_timestamp_after_max_ms,
+            compact: config.compact,
+            compression: config.compression,
+            source_codec: analysis.source_codec,
+            max_record_bytes: config.max_decompressed_bytes,
+        };
+        Ok(validate(valid, &rules, &mut writer.scratch)?)
+    }
+
+    fn place_as_they_are(
+        &self,
+        writer: &mut Writer,
+        valid: &[u8],
+        analysis: &Analysis,
+        how: &AppendAsLeader,
+    ) -> Result<Appended> {
+        let end = self.end();
+        // Of messages before format 2 the first offset is not known; their first batch's last one stands for it.
+        let first = analysis.first_or_last_offset();
+        if first < end {
+            let (first, last) = (first.get(), analysis.last_offset.get());
+            return Err(Refusal::UnexpectedAppendOffset { first, last, end: end.get() }.into());
+        }
+        let facts = Facts {
+            first: analysis.first_offset,
+            last: analysis.last_offset,
+            max_timestamp: analysis.max_timestamp,
+            append_time: None,
+        };
+        self.append_placed(writer, valid, &facts, analysis, how)
+    }
+
+    /// The part that leaders and followers share.
+    fn append_placed(
+        &self,
+        writer: &mut Writer,
+        bytes: &[u8],
+        facts: &Facts,
+        analysis: &Analysis,
+        how: &AppendAsLeader,
+    ) -> Result<Appended> {
+        self.note_epochs(writer, bytes)?;
+        let segment_bytes = self.config.load().segment_bytes;
+        if bytes.len() as u64 > segment_bytes {
+            return Err(Refusal::RecordListTooLarge { size: bytes.len() as u64, limit: segment_bytes }.into());
+        }
+        let incoming =
+            Incoming { bytes: bytes.len() as u64, max_timestamp: facts.max_timestamp, last_offset: facts.last };
+        let segment = self.segment_for(writer, &incoming, facts.first)?;
+        let mut appended = Appended {
+            first_offset: facts.first,
+            last_offset: Some(facts.last),
+            max_timestamp: facts.max_timestamp,
+            append_time: facts.append_time,
+            duplicate: false,
+            valid_bytes: analysis.valid_bytes,
+            source_codec: analysis.source_codec,
+            batch_epoch: analysis.last_leader_epoch,
+            segment: segment.base(),
+            ticket: self.ticket(facts.last.next()),
+        };
+        let pending = match self.check_producers(writer, bytes, how)? {
+            Checked::Duplicate(first_write) => {
+                appended.first_offset = Some(first_write.first_offset());
+                appended.last_offset = Some(first_write.last_offset);
+                appended.append_time = Some(first_write.timestamp);
+                appended.duplicate = true;
+                appended.ticket = self.ticket(first_write.last_offset.next());
+                return Ok(appended);
+            }
+            Checked::Pending(pending) => pending,
+        };
+        if let Err(error) = segment.append(bytes) {
+            // Cut back to what was there before, so that nothing stands between it and the next append.
+            self.poisoning(segment.undo())?;
+            return Err(error);
+        }
+        self.disk.appended(facts.last.next());
+        self.waiters.notify();
+        self.refresh_high_watermark(writer)?;
+        if let Some(pending) = pending {
+            self.remember_producers(writer, pending)?;
+        }
+        writer.producers.update_map_end(facts.last.next());
+        Ok(appended)
+    }
+
+    /// Kafka: `UnifiedLog.analyzeAndValidateProducerState`.
+    fn check_producers(&self, writer: &mut Writer, bytes: &[u8], how: &AppendAsLeader) -> Result<Checked> {
+        let rules = ProducerRules {
+            origin: how.origin,
+            transaction_version: how.transaction_version,
+            is_verification_required: self.config.load().transaction_verification,
+            guard: how.guard,
+        };
+        let mut pending = None;
+        let Writer { producers, scratch, .. } = writer;
+        for (_, batch) in Walk::new(bytes) {
+            let batch = batch.map_err(Refusal::CorruptMessage)?;
+            let Some(header) = batch.header().filter(|header| header.producer_id().get() != -1) else { continue };
+            let marker = Marker::of(&batch, scratch).map_err(Refusal::CorruptMessage)?;
+            let updates = pending.get_or_insert_with(|| PendingUpdates::new(rules));
+            if let Some(duplicate) = updates.add(producers.states(), header, marker)? {
+                return Ok(Checked::Duplicate(duplicate));
+            }
+        }
+        Ok(Checked::Pending(pending))
+    }
+
+    fn remember_producers(&self, writer: &mut Writer, pending: PendingUpdates) -> Result<()> {
+        let completed = writer.producers.states_mut().commit(pending);
+        for transaction in completed.iter().filter(|completed| completed.aborted) {
+            let aborted = AbortedTxn {
+                stored_version: 0,
+                producer_id: transaction.producer_id,
+                first_offset: transaction.first_offset,
+                last_offset: transaction.last_offset,
+                last_stable_offset: transaction.last_stable_offset,
+            };
+            self.poisoning(writer.active.append_aborted(&aborted))?;
+        }
+        self.update_first_unstable(writer)
+    }
+
+    /// Kafka: `UnifiedLog.assignEpochStartOffset` for each batch.
+    fn note_epochs(&self, writer: &mut Writer, bytes: &[u8]) -> Result<()> {
+        for (_, batch) in Walk::new(bytes) {
+            let batch = batch.map_err(Refusal::CorruptMessage)?;
+            match batch.header() {
+                Some(header) => {
+                    let entry = EpochEntry { epoch: header.leader_epoch(), start: header.base_offset() };
+                    if writer.epochs.assign(entry) {
+                        self.write_epochs(writer)?;
+                    }
+                }
+                None if writer.epochs.latest().is_some() => {
+                    writer.epochs = crate::epoch::LeaderEpochs::default();
+                    self.write_epochs(writer)?;
+                }
+                None => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn ticket(&self, end: Offset) -> Ticket {
+        Ticket::new(Arc::clone(&self.disk), end)
+    }
+
+    fn nothing_appended(&self, analysis: &Analysis) -> Appended {
+        let active = self.segments().last().map_or(Offset::ZERO, |active| active.base());
+        Appended {
+            first_offset: None,
+            last_offset: None,
+            max_timestamp: Timestamp::NONE,
+            append_time: None,
+            duplicate: false,
+            valid_bytes: analysis.valid_bytes,
+            source_codec: analysis.source_codec,
+            batch_epoch: analysis.last_leader_epoch,
+            segment: active,
+            ticket: self.ticket(Offset::ZERO),
+        }
+    }
+}
+
+/// What an append adds, when its offsets are final.
+struct Facts {
+    first: Option<Offset>,
+    last: Offset,
+    max_timestamp: Timestamp,
+    append_time: Option<Timestamp>,
+}
+
+enum Checked {
+    Duplicate(CachedBatch),
+    Pending(Option<PendingUpdates>),
+}
+
+/// The end of a transaction, to be appended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EndTransaction {
+    /// Whose transaction.
+    pub producer_id: ProducerId,
+    /// The producer's epoch.
+    pub producer_epoch: ProducerEpoch,
+    /// Committed, or else aborted.
+    pub commit: bool,
+    /// Epoch of the coordinator.
+    pub coordinator_epoch: i32,
+    /// When.
+    pub timestamp: Timestamp,
+    /// Version of the transaction protocol.
+    pub transaction_version: i16,
+}
+
+/// No batch may be above `limit` bytes after it was changed.
+fn check_sizes(bytes: &[u8], limit: u64) -> Result<()> {
+    for (_, batch) in Walk::new(bytes) {
+        let size = batch.map_err(Refusal::CorruptMessage)?.bytes().len() as u64;
+        if size > limit {
+            return Err(Refusal::MessageTooLarge { size, limit }.into());
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,274 @@
+//! The segments of an open log and how far they are durable: what a ticket holds on to.
+//!
+//! One sync serves all who wait: whoever finds none under way makes one for everything that was appended until then, and the others
+//! wait for it or for the next. A waiter is released only by a sync that began after its bytes were written. A failed sync is the
+//! last: nothing tries again, because a second one would succeed without the bytes being on the disk.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::task::Waker;
+
+use arc_swap::ArcSwap;
+
+use super::segments::Segments;
+use crate::error::{Error, Result};
+use crate::fs::WriteFs;
+use crate::units::Offset;
+
+/// Segments, start, end and recovery point of an open log.
+#[derive(Debug)]
+pub(super) struct LogDisk {
+    pub(super) fs: Arc<dyn WriteFs>,
+    pub(super) dir: PathBuf,
+    pub(super) segments: ArcSwap<Segments>,
+    start: AtomicI64,
+    end: AtomicI64,
+    recovery_point: AtomicI64,
+    state: Mutex<SyncState>,
+    changed: Condvar,
+    /// No write is taken: the log is closed, or nobody knows what the disk holds.
+    has_ended: AtomicBool,
+}
+
+#[derive(Debug, Default)]
+struct SyncState {
+    is_syncing: bool,
+    /// How often the log was cut: a sync that began before a cut says nothing of what came behind it.
+    cuts: u64,
+    ended: Option<Ended>,
+    /// Who is woken when the log is durable up to an offset.
+    wakers: BTreeMap<Offset, Vec<Waker>>,
+}
+
+/// Why nothing more becomes durable.
+#[derive(Clone, Debug)]
+enum Ended {
+    Closed,
+    Failed(String),
+}
+
+impl LogDisk {
+    pub(super) fn new(
+        fs: Arc<dyn WriteFs>,
+        dir: PathBuf,
+        segments: Segments,
+        start: Offset,
+        end: Offset,
+        recovery_point: Offset,
+    ) -> Self {
+        Self {
+            fs,
+            dir,
+            segments: ArcSwap::from_pointee(segments),
+            start: AtomicI64::new(start.get()),
+            end: AtomicI64::new(end.get()),
+            recovery_point: AtomicI64::new(recovery_point.get()),
+            state: Mutex::default(),
+            changed: Condvar::new(),
+            has_ended: AtomicBool::new(false),
+        }
+    }
+
+    pub(super) fn start(&self) -> Offset {
+        Offset::new(self.start.load(Ordering::Acquire))
+    }
+
+    pub(super) fn set_start(&self, start: Offset) {
+        self.start.store(start.get(), Ordering::Release);
+    }
+
+    pub(super) fn end(&self) -> Offset {
+        Offset::new(self.end.load(Ordering::SeqCst))
+    }
+
+    pub(super) fn recovery_point(&self) -> Offset {
+        Offset::new(self.recovery_point.load(Ordering::Acquire))
+    }
+
+    /// Everything below `end` is written now.
+    pub(super) fn appended(&self, end: Offset) {
+        self.end.store(end.get(), Ordering::SeqCst);
+    }
+
+    /// The log ends at `end` now, and what was behind it is gone; `lowers` the recovery point to it as well.
+    pub(super) fn cut(&self, end: Offset, lowers: bool) {
+        let mut state = self.state();
+        state.cuts = state.cuts.wrapping_add(1);
+        self.end.store(end.get(), Ordering::SeqCst);
+        if lowers {
+            self.recovery_point.fetch_min(end.get(), Ordering::AcqRel);
+        }
+        self.changed.notify_all();
+    }
+
+    /// The log begins at `start`: what lies before it needs no sync.
+    pub(super) fn raise_recovery_point(&self, start: Offset) {
+        let mut state = self.state();
+        self.recovery_point.fetch_max(start.get(), Ordering::AcqRel);
+        self.wake(&mut state);
+    }
+
+    /// Nothing more is written: the log was closed.
+    pub(super) fn close(&self) {
+        self.finish(Ended::Closed);
+    }
+
+    /// Nothing more is written: `cause` left the disk in a state that nobody knows.
+    pub(super) fn poison(&self, cause: &Error) {
+        self.finish(Ended::Failed(cause.to_string()));
+    }
+
+    fn finish(&self, ended: Ended) {
+        let mut state = self.state();
+        state.ended.get_or_insert(ended);
+        self.has_ended.store(true, Ordering::Release);
+        self.wake(&mut state);
+        self.changed.notify_all();
+    }
+
+    /// Whether the log takes writes.
+    pub(super) fn check(&self) -> Result<()> {
+        if !self.has_ended.load(Ordering::Acquire) {
+            return Ok(());
+        }
+        match self.state().ended.clone() {
+            None => Ok(()),
+            Some(ended) => Err(self.error(ended)),
+        }
+    }
+
+    fn error(&self, ended: Ended) -> Error {
+        match ended {
+            Ended::Closed => Error::Closed { path: self.dir.clone() },
+            Ended::Failed(cause) => Error::Poisoned { path: self.dir.clone(), cause },
+        }
+    }
+
+    /// Whether everything below `end` is durable; an error if it never will be.
+    pub(super) fn is_durable(&self, end: Offset) -> Result<bool> {
+        if self.recovery_point() >= end {
+            return Ok(true);
+        }
+        let state = self.state();
+        self.undecided(&state, end).map(|()| false)
+    }
+
+    /// An error if what lies below `end` can no longer become durable.
+    fn undecided(&self, state: &SyncState, end: Offset) -> Result<()> {
+        match state.ended.clone() {
+            Some(ended) => Err(self.error(ended)),
+            None if end > self.end() => Err(self.overtaken(end)),
+            None => Ok(()),
+        }
+    }
+
+    pub(super) fn overtaken(&self, at: Offset) -> Error {
+        Error::Overtaken { at: at.get(), start: self.start().get(), end: self.end().get() }
+    }
+
+    /// Lets `waker` be woken when everything below `end` is durable, or never will be; true if that is so already.
+    pub(super) fn register(&self, end: Offset, waker: &Waker) -> Result<bool> {
+        let mut state = self.state();
+        if self.recovery_point() >= end {
+            return Ok(true);
+        }
+        self.undecided(&state, end)?;
+        let wakers = state.wakers.entry(end).or_default();
+        if !wakers.iter().any(|known| known.will_wake(waker)) {
+            wakers.push(waker.clone());
+        }
+        Ok(false)
+    }
+
+    /// Returns when everything below `end` is durable, and syncs if nobody does.
+    pub(super) fn make_durable(&self, end: Offset) -> Result<()> {
+        let mut state = self.state();
+        loop {
+            if self.recovery_point() >= end {
+                return Ok(());
+            }
+            self.undecided(&state, end)?;
+            if state.is_syncing {
+                state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+                continue;
+            }
+            let target = self.end();
+            state = self.sync(state, target, target)?;
+        }
+    }
+
+    /// Syncs the segments with offsets below `until`, and says then that all below `reached` is durable.
+    ///
+    /// Kafka: `UnifiedLog.flush`, `LocalLog.flush`, `LocalLog.markFlushed`.
+    pub(super) fn flush(&self, until: Offset, reached: Offset) -> Result<()> {
+        let mut state = self.state();
+        loop {
+            if until <= self.recovery_point() {
+                return Ok(());
+            }
+            if let Some(ended) = state.ended.clone() {
+                return Err(self.error(ended));
+            }
+            if !state.is_syncing {
+                return self.sync(state, until, reached).map(drop);
+            }
+            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    fn sync<'a>(
+        &'a self,
+        mut state: MutexGuard<'a, SyncState>,
+        until: Offset,
+        reached: Offset,
+    ) -> Result<MutexGuard<'a, SyncState>> {
+        state.is_syncing = true;
+        let cuts = state.cuts;
+        drop(state);
+        let synced = self.sync_segments(self.recovery_point(), until);
+        let mut state = self.state();
+        state.is_syncing = false;
+        self.changed.notify_all();
+        if let Err(error) = synced {
+            let cause = error.to_string();
+            state.ended.get_or_insert(Ended::Failed(cause));
+            self.has_ended.store(true, Ordering::Release);
+            self.wake(&mut state);
+            return Err(error);
+        }
+        if state.cuts == cuts {
+            self.recovery_point.fetch_max(reached.get(), Ordering::AcqRel);
+        }
+        self.wake(&mut state);
+        Ok(state)
+    }
+
+    fn sync_segments(&self, from: Offset, until: Offset) -> Result<()> {
+        let segments = self.segments.load();
+        let mut is_new = false;
+        for segment in segments.holding(from, until) {
+            segment.flush()?;
+            is_new |= segment.base() >= from;
+        }
+        if is_new {
+            // A new segment's name has to survive before anything in it is promised.
+            self.fs.sync_dir(&self.dir)?;
+        }
+        Ok(())
+    }
+
+    /// Wakes all who need not wait any longer.
+    fn wake(&self, state: &mut SyncState) {
+        let is_over = state.ended.is_some();
+        let still = if is_over { BTreeMap::new() } else { state.wakers.split_off(&self.recovery_point().next()) };
+        for waker in std::mem::replace(&mut state.wakers, still).into_values().flatten() {
+            waker.wake();
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, SyncState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

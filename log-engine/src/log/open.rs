@@ -1,0 +1,186 @@
+//! From a folder to an open log, and from an open log to files that a start without recovery can use.
+
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+
+use arc_swap::{ArcSwap, ArcSwapOption};
+
+use super::clock::{Clock, SystemClock};
+use super::config::LogConfig;
+use super::disk::LogDisk;
+use super::load::{LoadOptions, RecoveryMode, RecoveryReport, load};
+use super::metadata::OffsetMetadata;
+use super::state::{Log, Writer};
+use super::tail::Waiters;
+use super::tasks::{EXPIRY_INTERVAL_MS, Task, Tasks};
+use crate::batch::Scratch;
+use crate::checkpoint::Uuid;
+use crate::error::{Error, Result, Rule};
+use crate::fs::WriteFs;
+use crate::producer::Expiry;
+use crate::units::{FilePosition, Offset};
+
+/// How a log is opened: what is known of it from outside its folder.
+#[derive(Clone, Debug)]
+pub struct OpenOptions {
+    /// What is done about damage.
+    pub mode: RecoveryMode,
+    /// The log was closed: nothing has to be recovered. Whoever says so must know it (Kafka: `.kafka_cleanshutdown`).
+    pub clean: bool,
+    /// The first offset that is not known to be durable (Kafka: `recovery-point-offset-checkpoint`); 0 checks everything.
+    pub recovery_point: Offset,
+    /// The first offset that may be read (Kafka: `log-start-offset-checkpoint`); 0 for all that is there.
+    pub log_start: Offset,
+    /// The topic's id, for a log that is new.
+    pub topic_id: Option<Uuid>,
+    /// Where the log asks for the time.
+    pub clock: Arc<dyn Clock>,
+}
+
+impl Default for OpenOptions {
+    fn default() -> Self {
+        Self {
+            mode: RecoveryMode::default(),
+            clean: false,
+            recovery_point: Offset::ZERO,
+            log_start: Offset::ZERO,
+            topic_id: None,
+            clock: Arc::new(SystemClock::new()),
+        }
+    }
+}
+
+/// Where a log was when it was closed: what the checkpoint files of its log directory have to say for the next start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Closed {
+    /// Everything below is durable.
+    pub recovery_point: Offset,
+    /// The first offset that may be read.
+    pub log_start: Offset,
+}
+
+impl Log {
+    /// Opens the log in the folder `dir`, which is made if it is not there, and says what had to be done for it.
+    ///
+    /// One log at a time may be open on a folder; a `Store` sees to it. Takes no lock itself.
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`] for damage that the mode does not mend, [`Error::NotReadable`] where a file or folder is something else,
+    /// [`Error::Io`]. Nothing was changed then in the modes `Strict` and `TornTail`.
+    ///
+    /// Kafka: `UnifiedLog.create`.
+    pub fn open(
+        fs: Arc<dyn WriteFs>,
+        dir: &Path,
+        config: LogConfig,
+        options: OpenOptions,
+    ) -> Result<(Self, RecoveryReport)> {
+        if fs.stat(dir)?.is_none() {
+            fs.create_dir(dir)?;
+            if let Some(parent) = dir.parent() {
+                fs.sync_dir(parent)?;
+            }
+        }
+        let now = options.clock.wall();
+        let expiry = Expiry { now, after_ms: config.producer_id_expiration_ms };
+        let how = LoadOptions {
+            mode: options.mode,
+            clean: options.clean,
+            recovery_point: options.recovery_point,
+            log_start: options.log_start,
+            expiry,
+        };
+        let loaded = load(&fs, dir, &config, &how)?;
+        let active = loaded
+            .segments
+            .last()
+            .cloned()
+            .ok_or_else(|| Error::corrupt(dir, FilePosition::START, Rule::Missing { what: "a segment" }))?;
+        let recovery_point = loaded.recovery_point.max(loaded.log_start);
+        let disk = LogDisk::new(fs, dir.to_owned(), loaded.segments, loaded.log_start, loaded.log_end, recovery_point);
+        let log = Self {
+            disk: Arc::new(disk),
+            last_interval_sync: Mutex::new(options.clock.monotonic()),
+            clock: options.clock,
+            config: ArcSwap::from_pointee(config),
+            high_watermark: ArcSwap::from_pointee(OffsetMetadata::only(loaded.log_start)),
+            first_unstable: ArcSwapOption::empty(),
+            writer: Mutex::new(Writer {
+                active,
+                epochs: loaded.epochs,
+                producers: loaded.producers,
+                unwritten_topic_id: None,
+                scratch: Scratch::default(),
+            }),
+            tasks: Mutex::new(Tasks::default()),
+            waiters: Waiters::default(),
+            buffers: super::records::Buffers::default(),
+        };
+        log.begin(options.topic_id)?;
+        Ok((log, loaded.report))
+    }
+
+    fn begin(&self, topic_id: Option<Uuid>) -> Result<()> {
+        let mut writer = self.locked();
+        let start = OffsetMetadata::only(self.start());
+        self.update_high_watermark(&mut writer, start)?;
+        self.submit(Task::ExpireProducers, EXPIRY_INTERVAL_MS);
+        let path = self.dir().join(crate::checkpoint::PartitionMetadata::FILE_NAME);
+        if let Some(topic_id) = topic_id
+            && self.fs().stat(&path)?.is_none()
+        {
+            writer.unwritten_topic_id = Some(topic_id);
+            self.submit(Task::WriteMetadata, 0);
+        }
+        Ok(())
+    }
+
+    pub(super) fn expiry(&self) -> Expiry {
+        Expiry { now: self.now(), after_ms: self.config.load().producer_id_expiration_ms }
+    }
+
+    /// Closes the log so that the next start needs no recovery: indexes trimmed, everything synced, the producers written down. Work
+    /// that waits is dropped; the next opening does what is left of it. Later calls that change the log fail.
+    ///
+    /// # Errors
+    /// [`Error::Io`]: then the log was not closed cleanly, and the next start has to recover it. [`Error::Poisoned`].
+    ///
+    /// Kafka: `LogManager.shutdown` for one log.
+    pub fn close(&self) -> Result<Closed> {
+        {
+            let writer = self.writer()?;
+            writer.active.become_inactive()?;
+        }
+        self.flush(true)?;
+        let mut writer = self.writer()?;
+        self.write_topic_id(&mut writer)?;
+        writer.producers.take_snapshot(self.fs(), true)?;
+        for segment in self.segments().iter() {
+            segment.close()?;
+        }
+        self.disk.close();
+        self.task_queue().clear();
+        self.waiters.notify();
+        Ok(self.checkpoints())
+    }
+
+    /// Takes no more writes, without a word to the disk: for a log whose folder goes.
+    pub(crate) fn abandon(&self) {
+        self.disk.close();
+        self.task_queue().clear();
+        self.waiters.notify();
+    }
+
+    /// What the checkpoint files of the log directory have to say now.
+    ///
+    /// Kafka: `LogManager.checkpointRecoveryOffsetsInDir`, `checkpointLogStartOffsetsInDir`.
+    #[must_use]
+    pub fn checkpoints(&self) -> Closed {
+        let first = self.segments().first().map_or(Offset::ZERO, |first| first.base());
+        let log_start = self.start();
+        Closed {
+            recovery_point: self.recovery_point(),
+            log_start: if log_start > first { log_start } else { Offset::ZERO },
+        }
+    }
+}

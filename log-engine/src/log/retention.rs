@@ -1,0 +1,259 @@
+//! What may be deleted by age, size or log start (pure), and doing it.
+
+use super::Log;
+use super::state::Writer;
+use crate::error::Result;
+use crate::segment::Segment;
+use crate::units::{Offset, Timestamp};
+
+/// Why a segment may go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RetentionReason {
+    /// All its records lie below the log's start.
+    LogStart,
+    /// The log is larger than `retention.bytes` without it.
+    Size,
+    /// Its largest timestamp is older than `retention.ms`.
+    Age,
+}
+
+/// A segment as retention sees it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct RetentionFacts {
+    /// Base offset of the next segment, if there is one.
+    pub(super) next_base: Option<Offset>,
+    pub(super) size: u64,
+    pub(super) largest_timestamp: Timestamp,
+}
+
+/// What decides over all segments of a log.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct RetentionLimits {
+    pub(super) log_start: Offset,
+    pub(super) log_end: Offset,
+    pub(super) high_watermark: Offset,
+    pub(super) now: Timestamp,
+    pub(super) bytes: Option<u64>,
+    pub(super) ms: Option<i64>,
+}
+
+/// How many of the oldest `segments` may go for this reason. Nothing at or above the high watermark goes, and no empty last segment.
+///
+/// Kafka: `UnifiedLog.deletableSegments`.
+pub(super) fn deletable(segments: &[RetentionFacts], limits: &RetentionLimits, reason: RetentionReason) -> usize {
+    let total = segments.iter().fold(0_u64, |sum, segment| sum.saturating_add(segment.size));
+    let mut excess = match (reason, limits.bytes) {
+        (RetentionReason::Size, Some(bytes)) => match total.checked_sub(bytes) {
+            Some(excess) => excess,
+            None => return 0,
+        },
+        (RetentionReason::Size, None) => return 0,
+        _ => 0,
+    };
+    let may_go = |segment: &&RetentionFacts| {
+        let end = segment.next_base.unwrap_or(limits.log_end);
+        let is_asked_for = match reason {
+            RetentionReason::LogStart => segment.next_base.is_some_and(|next| next <= limits.log_start),
+            RetentionReason::Age => {
+                limits.ms.is_some_and(|ms| limits.now.get().saturating_sub(segment.largest_timestamp.get()) > ms)
+            }
+            RetentionReason::Size => match excess.checked_sub(segment.size) {
+                Some(left) => {
+                    excess = left;
+                    true
+                }
+                None => false,
+            },
+        };
+        limits.high_watermark >= end && is_asked_for && (segment.next_base.is_some() || segment.size > 0)
+    };
+    segments.iter().take_while(may_go).count()
+}
+
+impl Log {
+    /// Deletes the oldest segments that the settings do not keep; how many. The log's start moves first, then their files get a
+    /// `.deleted` name, oldest first, and a task removes them. Where all would go, a new segment is begun.
+    ///
+    /// # Errors
+    /// [`crate::Error::Io`]; what was not deleted is looked at again next time.
+    ///
+    /// Kafka: `UnifiedLog.deleteOldSegments`.
+    pub fn delete_old_segments(&self) -> Result<usize> {
+        let mut writer = self.writer()?;
+        let (delete, compact) = {
+            let config = self.config.load();
+            (config.delete, config.compact)
+        };
+        let reasons: &[RetentionReason] = match (delete, compact) {
+            (true, _) => &[RetentionReason::LogStart, RetentionReason::Size, RetentionReason::Age],
+            (false, true) => &[RetentionReason::LogStart],
+            (false, false) => &[],
+        };
+        let mut deleted = 0_usize;
+        for reason in reasons {
+            deleted = deleted.saturating_add(self.delete_for(&mut writer, *reason)?);
+        }
+        Ok(deleted)
+    }
+
+    /// Which segments [`Self::delete_old_segments`] would delete now, with their base offsets, and why. Changes nothing.
+    ///
+    /// # Errors
+    /// As [`Self::delete_old_segments`].
+    pub fn plan_retention(&self) -> Result<Vec<(Offset, RetentionReason)>> {
+        let reasons = [RetentionReason::LogStart, RetentionReason::Size, RetentionReason::Age];
+        let (facts, limits) = self.retention_facts()?;
+        let segments = self.segments();
+        let delete = self.config.load().delete;
+        let longest = reasons
+            .into_iter()
+            .filter(|reason| delete || *reason == RetentionReason::LogStart)
+            .map(|reason| (deletable(&facts, &limits, reason), reason));
+        let mut planned = Vec::new();
+        for (count, reason) in longest {
+            planned.extend(segments.iter().take(count).skip(planned.len()).map(|segment| (segment.base(), reason)));
+        }
+        Ok(planned)
+    }
+
+    fn retention_facts(&self) -> Result<(Vec<RetentionFacts>, RetentionLimits)> {
+        let segments = self.segments();
+        let next = segments.iter().skip(1).map(|next| Some(next.base())).chain([None]);
+        let mut facts = Vec::new();
+        for (segment, next_base) in segments.iter().zip(next) {
+            let largest_timestamp = segment.largest_timestamp()?;
+            facts.push(RetentionFacts { next_base, size: segment.size(), largest_timestamp });
+        }
+        let config = self.config.load();
+        let limits = RetentionLimits {
+            log_start: self.start(),
+            log_end: self.end(),
+            high_watermark: self.high_watermark(),
+            now: self.now(),
+            bytes: config.retention_bytes,
+            ms: config.retention_ms,
+        };
+        Ok((facts, limits))
+    }
+
+    /// Kafka: `UnifiedLog.deleteSegments`.
+    fn delete_for(&self, writer: &mut Writer, reason: RetentionReason) -> Result<usize> {
+        let (facts, limits) = self.retention_facts()?;
+        let count = deletable(&facts, &limits, reason);
+        if count == 0 {
+            return Ok(0);
+        }
+        let mut bases: Vec<Offset> = self.segments().iter().take(count).map(|segment| segment.base()).collect();
+        let all_bases = bases.clone();
+        if self.segments().len() == count {
+            let new = self.roll_at(writer, None)?;
+            bases.retain(|base| *base != new.base());
+        }
+        let segments = std::sync::Arc::clone(&self.segments());
+        let gone: Vec<_> = segments.iter().filter(|segment| bases.contains(&segment.base())).cloned().collect();
+        if let Some(first_kept) = gone.last().and_then(|last| segments.higher(last.base())) {
+            self.raise_log_start(writer, first_kept.base())?;
+            self.store_segments(segments.without(&bases));
+            self.mark_deleted_oldest_first(gone)?;
+        }
+        self.delete_snapshots_later(writer, &all_bases)?;
+        Ok(count)
+    }
+
+    fn mark_deleted_oldest_first(&self, gone: Vec<std::sync::Arc<Segment>>) -> Result<()> {
+        gone.iter().try_for_each(|segment| segment.mark_deleted())?;
+        self.submit(super::tasks::Task::RemoveSegments(gone), self.config.load().file_delete_delay_ms);
+        Ok(())
+    }
+
+    /// Raises the log's start, as DeleteRecords does; whether it was lower. Whole segments below it go with the next retention.
+    ///
+    /// # Errors
+    /// [`crate::Error::OffsetOutOfRange`] above the high watermark.
+    ///
+    /// Kafka: `UnifiedLog.maybeIncrementLogStartOffset`.
+    pub fn delete_records_to(&self, offset: Offset) -> Result<bool> {
+        let mut writer = self.writer()?;
+        if offset > self.high_watermark() {
+            return Err(self.out_of_range(offset));
+        }
+        self.raise_log_start(&mut writer, offset)
+    }
+
+    fn raise_log_start(&self, writer: &mut Writer, offset: Offset) -> Result<bool> {
+        if offset <= self.start() {
+            return Ok(false);
+        }
+        self.disk.set_start(offset);
+        if self.high_watermark() < offset {
+            self.update_high_watermark(writer, super::metadata::OffsetMetadata::only(offset))?;
+        }
+        self.disk.raise_recovery_point(offset);
+        if writer.epochs.truncate_from_start(offset) {
+            self.submit(super::tasks::Task::WriteEpochs, 0);
+        }
+        writer.producers.on_log_start_incremented(offset);
+        self.update_first_unstable(writer)?;
+        Ok(true)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn segments(sizes_and_times: &[(u64, i64)]) -> Vec<RetentionFacts> {
+        let last = sizes_and_times.len() - 1;
+        let facts = sizes_and_times.iter().enumerate().map(|(n, (size, time))| RetentionFacts {
+            next_base: (n < last).then(|| Offset::new(10 * (i64::try_from(n).unwrap() + 1))),
+            size: *size,
+            largest_timestamp: Timestamp::new(*time),
+        });
+        facts.collect()
+    }
+
+    fn limits(segments: &[RetentionFacts]) -> RetentionLimits {
+        let end = Offset::new(10 * i64::try_from(segments.len()).unwrap());
+        RetentionLimits {
+            log_start: Offset::ZERO,
+            log_end: end,
+            high_watermark: end,
+            now: Timestamp::new(1000),
+            bytes: None,
+            ms: None,
+        }
+    }
+
+    #[test]
+    fn size_takes_whole_segments_while_the_log_stays_as_large_as_asked() {
+        let facts = segments(&[(100, 0), (50, 0), (100, 0)]);
+        let by_size = |bytes| deletable(&facts, &RetentionLimits { bytes, ..limits(&facts) }, RetentionReason::Size);
+        assert_eq!(
+            [None, Some(250), Some(151), Some(150), Some(100), Some(99), Some(0)].map(by_size),
+            [0, 0, 0, 1, 2, 2, 3]
+        );
+    }
+
+    #[test]
+    fn age_stops_at_the_first_segment_that_is_young_enough() {
+        let facts = segments(&[(1, 899), (1, 900), (1, 0)]);
+        let by_age = |ms| deletable(&facts, &RetentionLimits { ms, ..limits(&facts) }, RetentionReason::Age);
+        assert_eq!([None, Some(101), Some(100), Some(99)].map(by_age), [0, 0, 1, 3]);
+    }
+
+    #[test]
+    fn the_log_start_takes_what_ends_at_it_and_nothing_goes_above_the_high_watermark() {
+        let facts = segments(&[(1, 0), (1, 0), (0, 0)]);
+        let at = |log_start, high_watermark| {
+            let (log_start, high_watermark) = (Offset::new(log_start), Offset::new(high_watermark));
+            let limits = RetentionLimits { log_start, high_watermark, ms: Some(0), ..limits(&facts) };
+            let by = |reason| deletable(&facts, &limits, reason);
+            (by(RetentionReason::LogStart), by(RetentionReason::Age))
+        };
+        assert_eq!(at(9, 30), (0, 2), "an empty last segment stays");
+        assert_eq!(at(10, 30), (1, 2));
+        assert_eq!(at(25, 25), (2, 2));
+        assert_eq!(at(20, 19), (1, 1));
+        assert_eq!(at(20, 9), (0, 0));
+    }
+}

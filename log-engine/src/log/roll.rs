@@ -1,0 +1,214 @@
+//! When a segment is full (pure), and how the next one begins.
+
+use std::sync::Arc;
+
+use super::Log;
+use super::state::Writer;
+use super::tasks::Task;
+use crate::error::{Error, Result, Rule};
+use crate::segment::{RollFacts, Segment, SegmentFile};
+use crate::units::{FilePosition, Offset, Timestamp};
+
+/// What is about to be appended, as far as rolling asks.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Incoming {
+    /// Bytes of all batches.
+    pub(super) bytes: u64,
+    /// The largest timestamp; -1 if there is none.
+    pub(super) max_timestamp: Timestamp,
+    /// Offset of the last record.
+    pub(super) last_offset: Offset,
+}
+
+/// How large and how old a segment may become.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct RollLimits {
+    pub(super) segment_bytes: u64,
+    /// What the jitter left of it.
+    pub(super) segment_ms: i64,
+}
+
+/// Why a segment is full.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum RollReason {
+    Size,
+    Age,
+    IndexFull,
+    OffsetRange,
+}
+
+/// Whether `incoming` begins a new segment at the time `now`.
+///
+/// Kafka: `LogSegment.shouldRoll`.
+pub(super) fn should_roll(
+    base: Offset,
+    segment: &RollFacts,
+    incoming: &Incoming,
+    limits: RollLimits,
+    now: Timestamp,
+) -> Option<RollReason> {
+    if segment.size > limits.segment_bytes.saturating_sub(incoming.bytes) {
+        return Some(RollReason::Size);
+    }
+    let first = segment.first_timestamp.filter(|first| first.get() >= 0);
+    let waited = match first {
+        Some(first) => incoming.max_timestamp.get().saturating_sub(first.get()),
+        None => now.get().saturating_sub(segment.created.get()),
+    };
+    if segment.size > 0 && waited > limits.segment_ms {
+        return Some(RollReason::Age);
+    }
+    if segment.is_index_full {
+        return Some(RollReason::IndexFull);
+    }
+    incoming.last_offset.delta_from(base).is_none().then_some(RollReason::OffsetRange)
+}
+
+/// What is taken off the time that the segment at `base` may grow, below `most`: as good as drawn, so that not all logs roll at
+/// once, and the same again after a restart.
+fn jitter_ms(base: Offset, most: i64) -> i64 {
+    if most <= 0 {
+        return 0;
+    }
+    let mut mixed = base.get().cast_unsigned().wrapping_add(0x9e37_79b9_7f4a_7c15);
+    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    i64::try_from((mixed ^ (mixed >> 31)) % most.cast_unsigned()).unwrap_or(0)
+}
+
+impl Log {
+    /// Begins a new segment at the log's end, whatever the last one holds; its base offset. An empty last segment is made anew.
+    ///
+    /// What was appended before is synced by a task, and the recovery point moves then.
+    ///
+    /// # Errors
+    /// [`Error::Io`] where the system refuses; the log takes no more appends then.
+    ///
+    /// Kafka: `UnifiedLog.roll`.
+    pub fn roll(&self) -> Result<Offset> {
+        let mut writer = self.writer()?;
+        let segment = self.roll_at(&mut writer, None)?;
+        Ok(segment.base())
+    }
+
+    /// The segment that takes `incoming`, whose first offset is `first`: a new one where the last one is full.
+    pub(super) fn segment_for(
+        &self,
+        writer: &mut Writer,
+        incoming: &Incoming,
+        first: Option<Offset>,
+    ) -> Result<Arc<Segment>> {
+        let limits = {
+            let config = self.config.load();
+            let age =
+                if config.compact { config.max_compaction_lag_ms.min(config.segment_ms) } else { config.segment_ms };
+            let jitter = jitter_ms(writer.active.base(), config.segment_jitter_ms.min(config.segment_ms));
+            RollLimits { segment_bytes: config.segment_bytes, segment_ms: age.saturating_sub(jitter) }
+        };
+        let facts = writer.active.roll_facts()?;
+        if should_roll(writer.active.base(), &facts, incoming, limits, self.now()).is_none() {
+            return Ok(Arc::clone(&writer.active));
+        }
+        // Of messages before format 2 only the last offset is known; the new segment must be able to tell it.
+        let at = first.unwrap_or(Offset::new(incoming.last_offset.get().saturating_sub(i64::from(i32::MAX))));
+        self.roll_at(writer, Some(at))
+    }
+
+    /// Kafka: `UnifiedLog.roll`, `LocalLog.roll`.
+    pub(super) fn roll_at(&self, writer: &mut Writer, at: Option<Offset>) -> Result<Arc<Segment>> {
+        let base = at.unwrap_or(Offset::ZERO).max(self.end());
+        let active = Arc::clone(&writer.active);
+        let segment = if self.segments().contains(base) {
+            if active.base() != base || active.size() > 0 {
+                return Err(self.cannot_roll(base, &active));
+            }
+            self.replace_segment(writer, &active, base)?
+        } else {
+            if base < active.base() {
+                // Only a follower's refused append behind a gap leaves a segment beyond the log's end.
+                return Err(self.cannot_roll(base, &active));
+            }
+            active.become_inactive()?;
+            self.add_segment(writer, base)?
+        };
+        writer.producers.update_map_end(base);
+        let snapshot = writer.producers.take_snapshot(self.fs(), false)?;
+        self.refresh_high_watermark(writer)?;
+        self.submit(Task::Flush { snapshot, until: base }, 0);
+        Ok(segment)
+    }
+
+    /// A new segment behind all others.
+    pub(super) fn add_segment(&self, writer: &mut Writer, base: Offset) -> Result<Arc<Segment>> {
+        let options = self.segment_options();
+        let made = Segment::create(&self.disk.fs, self.dir(), base, &options, self.now())?;
+        let segment = Arc::new(made);
+        self.store_segments(self.segments().with(Arc::clone(&segment)));
+        writer.active = Arc::clone(&segment);
+        Ok(segment)
+    }
+
+    /// A follower's append behind a gap that was refused after it rolled leaves a segment beyond the log's end: no roll fits then.
+    fn cannot_roll(&self, base: Offset, active: &Segment) -> Error {
+        let (found, expected) = (base.get(), active.base().next().get());
+        let rule = Rule::Below { what: "base offset of the new segment", found, least: expected };
+        Error::corrupt(&self.dir().join(SegmentFile::Log.name(active.base())), FilePosition::START, rule)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FACTS: RollFacts = RollFacts {
+        size: 900,
+        first_timestamp: Some(Timestamp::new(5000)),
+        created: Timestamp::new(0),
+        is_index_full: false,
+    };
+    const LIMITS: RollLimits = RollLimits { segment_bytes: 1000, segment_ms: 100 };
+
+    fn incoming(bytes: u64, max_timestamp: i64, last_offset: i64) -> Incoming {
+        Incoming { bytes, max_timestamp: Timestamp::new(max_timestamp), last_offset: Offset::new(last_offset) }
+    }
+
+    fn rolls(facts: &RollFacts, incoming: &Incoming, now: i64) -> Option<RollReason> {
+        should_roll(Offset::new(10), facts, incoming, LIMITS, Timestamp::new(now))
+    }
+
+    #[test]
+    fn a_segment_may_be_filled_to_the_byte() {
+        assert_eq!(rolls(&FACTS, &incoming(100, 5000, 20), 0), None);
+        assert_eq!(rolls(&FACTS, &incoming(101, 5000, 20), 0), Some(RollReason::Size));
+    }
+
+    #[test]
+    fn age_counts_from_the_first_timestamp_and_without_one_from_the_making() {
+        assert_eq!(rolls(&FACTS, &incoming(1, 5100, 20), i64::MAX), None);
+        assert_eq!(rolls(&FACTS, &incoming(1, 5101, 20), 0), Some(RollReason::Age));
+        for first_timestamp in [None, Some(Timestamp::NONE)] {
+            let facts = RollFacts { first_timestamp, ..FACTS };
+            assert_eq!(rolls(&facts, &incoming(1, i64::MAX, 20), 100), None);
+            assert_eq!(rolls(&facts, &incoming(1, 0, 20), 101), Some(RollReason::Age));
+            let empty = RollFacts { size: 0, ..facts };
+            assert_eq!(rolls(&empty, &incoming(1, 0, 20), 101), None, "nothing is in it to be old");
+        }
+    }
+
+    #[test]
+    fn full_indexes_and_offsets_out_of_range_roll() {
+        let full = RollFacts { is_index_full: true, ..FACTS };
+        assert_eq!(rolls(&full, &incoming(1, 5000, 20), 0), Some(RollReason::IndexFull));
+        let last = 10 + i64::from(i32::MAX);
+        assert_eq!(rolls(&FACTS, &incoming(1, 5000, last), 0), None);
+        assert_eq!(rolls(&FACTS, &incoming(1, 5000, last + 1), 0), Some(RollReason::OffsetRange));
+    }
+
+    #[test]
+    fn jitter_is_spread_below_its_bound_and_repeats() {
+        let drawn: std::collections::BTreeSet<i64> = (0..1000).map(|base| jitter_ms(Offset::new(base), 500)).collect();
+        assert!(drawn.len() > 300 && drawn.iter().all(|jitter| (0..500).contains(jitter)), "{}", drawn.len());
+        assert_eq!(jitter_ms(Offset::new(7), 500), jitter_ms(Offset::new(7), 500));
+        assert_eq!([0, -1].map(|most| jitter_ms(Offset::new(7), most)), [0, 0]);
+    }
+}

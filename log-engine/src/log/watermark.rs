@@ -1,0 +1,138 @@
+//! The high watermark and the offsets that hang on it.
+
+use std::sync::Arc;
+
+use super::Log;
+use super::metadata::OffsetMetadata;
+use super::read::Isolation;
+use super::state::Writer;
+use crate::error::{Error, Result};
+use crate::units::Offset;
+
+impl Log {
+    /// Sets the high watermark as a follower does, held between the log's start and end; where it is now. It may go down.
+    ///
+    /// # Errors
+    /// [`Error::Io`] and [`Error::Corrupt`] where the place of the first unstable offset is looked up; [`Error::Closed`].
+    ///
+    /// Kafka: `UnifiedLog.updateHighWatermark`.
+    pub fn set_high_watermark(&self, offset: Offset) -> Result<Offset> {
+        let mut writer = self.writer()?;
+        self.update_high_watermark(&mut writer, OffsetMetadata::only(offset))
+    }
+
+    /// Raises the high watermark as a leader does; whether it moved. One inside a batch counts from the batch's base offset.
+    ///
+    /// # Errors
+    /// [`Error::OffsetOutOfRange`] for an offset beyond the log's end; else as [`Self::set_high_watermark`].
+    ///
+    /// Kafka: `UnifiedLog.maybeIncrementHighWatermark`.
+    pub fn maybe_increment_high_watermark(&self, offset: Offset) -> Result<bool> {
+        let mut writer = self.writer()?;
+        if offset > self.end() {
+            return Err(self.out_of_range(offset));
+        }
+        let old = self.resolved_high_watermark()?;
+        if old.offset >= offset {
+            return Ok(false);
+        }
+        self.put_high_watermark(&mut writer, OffsetMetadata::only(offset))?;
+        Ok(true)
+    }
+
+    /// Kafka: `UnifiedLog.updateHighWatermark(LogOffsetMetadata)`.
+    pub(super) fn update_high_watermark(&self, writer: &mut Writer, to: OffsetMetadata) -> Result<Offset> {
+        let (start, end) = (self.start(), self.end_metadata(writer));
+        let held = if to.offset < start {
+            OffsetMetadata::only(start)
+        } else if to.offset >= end.offset {
+            end
+        } else {
+            to
+        };
+        self.put_high_watermark(writer, held)?;
+        Ok(held.offset)
+    }
+
+    /// Kafka: `UnifiedLog.updateHighWatermarkMetadata`.
+    fn put_high_watermark(&self, writer: &mut Writer, to: OffsetMetadata) -> Result<()> {
+        self.high_watermark.store(Arc::new(to));
+        writer.producers.states_mut().advance_high_watermark(to.offset);
+        self.update_first_unstable(writer)
+    }
+
+    /// Behind an append or a roll: a high watermark at the end, or beyond it, takes the end's place.
+    ///
+    /// Kafka: `UnifiedLog.updateHighWatermarkWithLogEndOffset`.
+    pub(super) fn refresh_high_watermark(&self, writer: &mut Writer) -> Result<()> {
+        if self.high_watermark() < self.end() {
+            return Ok(());
+        }
+        let end = self.end_metadata(writer);
+        self.put_high_watermark(writer, end)
+    }
+
+    /// Kafka: `UnifiedLog.maybeIncrementFirstUnstableOffset`.
+    pub(super) fn update_first_unstable(&self, writer: &mut Writer) -> Result<()> {
+        let unstable = match writer.producers.states().first_unstable_offset() {
+            None => None,
+            Some(offset) => {
+                let known = self.first_unstable.load();
+                match known.as_ref().filter(|known| known.offset == offset && offset >= self.start()) {
+                    Some(known) => Some(Arc::clone(known)),
+                    None => Some(Arc::new(self.resolve(offset.max(self.start()))?)),
+                }
+            }
+        };
+        self.first_unstable.store(unstable);
+        Ok(())
+    }
+
+    /// The log's end and where it lies.
+    pub(super) fn end_metadata(&self, writer: &Writer) -> OffsetMetadata {
+        OffsetMetadata::at(self.end(), writer.active.base(), writer.active.size())
+    }
+
+    /// The high watermark with its place; it falls to the base offset of its batch if that place was not known.
+    ///
+    /// Kafka: `UnifiedLog.fetchHighWatermarkMetadata`.
+    pub(super) fn resolved_high_watermark(&self) -> Result<OffsetMetadata> {
+        let known = self.high_watermark.load();
+        if known.place.is_some() {
+            return Ok(**known);
+        }
+        let found = Arc::new(self.resolve(known.offset)?);
+        // Whoever moved it meanwhile knows better.
+        self.high_watermark.compare_and_swap(&known, Arc::clone(&found));
+        Ok(*found)
+    }
+
+    /// How far readers of committed records may read, with its place.
+    ///
+    /// Kafka: `UnifiedLog.fetchLastStableOffsetMetadata`.
+    pub(super) fn resolved_last_stable(&self) -> Result<OffsetMetadata> {
+        let high_watermark = self.high_watermark();
+        match self.first_unstable.load().as_ref() {
+            Some(unstable) if unstable.offset < high_watermark => match unstable.place {
+                Some(_) => Ok(**unstable),
+                None => self.resolve(unstable.offset),
+            },
+            _ => self.resolved_high_watermark(),
+        }
+    }
+
+    /// The place of an offset: the base offset and place of its batch, or the offset alone if the log does not hold it.
+    ///
+    /// Kafka: `UnifiedLog.maybeConvertToOffsetMetadata`.
+    pub(super) fn resolve(&self, offset: Offset) -> Result<OffsetMetadata> {
+        match self.read(offset, 1, Isolation::LogEnd, false) {
+            Ok(read) => Ok(read.at),
+            Err(Error::OffsetOutOfRange { .. }) => Ok(OffsetMetadata::only(offset)),
+            Err(error) => Err(error),
+        }
+    }
+
+    pub(super) fn out_of_range(&self, asked: Offset) -> Error {
+        Error::OffsetOutOfRange { asked: asked.get(), start: self.start().get(), end: self.end().get() }
+    }
+}

@@ -1,0 +1,69 @@
+//! A log from its first record to its close, through the public API, on the real disk.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use log_engine::{
+    AppendAsLeader, Durability, Error, Isolation, LeaderEpoch, Log, LogConfig, ManualClock, NewRecord, Offset,
+    OpenOptions, OsFs, RunTasks, TimeTarget, Timestamp,
+};
+
+const EPOCH: LeaderEpoch = LeaderEpoch::new(0);
+const START: Timestamp = Timestamp::new(1_700_000_000_000);
+
+fn config() -> LogConfig {
+    LogConfig { segment_bytes: 1000, index_interval_bytes: 100, segment_index_bytes: 1000, ..LogConfig::default() }
+}
+
+fn open(dir: &Path, config: LogConfig, clean: bool) -> Log {
+    let options = OpenOptions { clean, clock: Arc::new(ManualClock::at(START)), ..OpenOptions::default() };
+    Log::open(Arc::new(OsFs), &dir.join("orders-0"), config, options).unwrap().0
+}
+
+fn append(log: &Log, values: &[&str]) -> (i64, i64) {
+    let records = values.iter().map(|value| NewRecord { value: Some(value.as_bytes()), ..NewRecord::default() });
+    let appended = log.append_records(records, None, &AppendAsLeader::client(EPOCH)).unwrap();
+    (appended.first_offset.unwrap().get(), appended.last_offset.unwrap().get())
+}
+
+fn read(log: &Log, from: i64) -> Vec<u8> {
+    let read = log.read(Offset::new(from), 1 << 20, Isolation::LogEnd, true).unwrap();
+    read.slice.map(|slice| slice.read_to_vec().unwrap()).unwrap_or_default()
+}
+
+#[test]
+fn records_come_back_across_rolls_and_the_end_follows() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = open(dir.path(), config(), true);
+    assert_eq!(append(&log, &["a", "b"]), (0, 1));
+    for n in 0..20 {
+        assert_eq!(append(&log, &["0123456789".repeat(10).as_str()]), (n + 2, n + 2));
+    }
+    assert_eq!((log.start().get(), log.end().get()), (0, 22));
+    let state = log.describe().unwrap();
+    assert!(state.segments.len() > 2, "{state:?}");
+    assert_eq!(log.active_segment(), state.segments.last().unwrap().base);
+    assert!(read(&log, 0).ends_with(b"0123456789\0"));
+    log.run_tasks(RunTasks::Immediate).unwrap();
+    assert_eq!(log.recovery_point(), log.active_segment());
+    log.flush(false).unwrap();
+    assert_eq!(log.recovery_point(), log.end());
+    let latest = log.offset_for_time(TimeTarget::Latest).unwrap().unwrap();
+    assert_eq!((latest.offset.get(), latest.leader_epoch), (22, Some(EPOCH)));
+    let closed = log.close().unwrap();
+    assert_eq!(closed.recovery_point.get(), 22);
+    assert!(matches!(log.append_records([], None, &AppendAsLeader::client(EPOCH)), Err(Error::Closed { .. })));
+}
+
+#[test]
+fn a_ticket_is_durable_after_a_wait_and_at_once_at_the_level_synced() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = open(dir.path(), config(), true);
+    let record = || [NewRecord { value: Some(b"x"), ..NewRecord::default() }];
+    let written = log.append_records(record(), None, &AppendAsLeader::client(EPOCH)).unwrap();
+    assert!(!written.ticket.is_durable().unwrap());
+    written.ticket.wait().unwrap();
+    assert!(written.ticket.is_durable().unwrap());
+    let how = AppendAsLeader { durability: Some(Durability::Synced), ..AppendAsLeader::client(EPOCH) };
+    assert!(log.append_records(record(), None, &how).unwrap().ticket.is_durable().unwrap());
+}
