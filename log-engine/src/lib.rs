@@ -15,6 +15,7 @@ mod inspect;
 mod log;
 mod producer;
 mod segment;
+mod store;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod units;
@@ -67,6 +68,7 @@ pub use segment::{
     Step, TimeEntry, TimeIndex, TimeIndexBuilder, TimedRecord, TimestampOffset, TxnIndex, TxnIndexBuilder,
     TxnIndexState, find_by_timestamp, next_offset, rebuild, translate,
 };
+pub use store::{DirectoryReport, Identity, MAX_TOPIC_LEN, Store, StoreOptions, StoreReport, TickReport, Upkeep};
 pub use units::{
     FilePosition, LeaderEpoch, Offset, OffsetDelta, ProducerEpoch, ProducerId, Sequence, Timestamp, TopicPartition,
 };

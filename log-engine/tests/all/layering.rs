@@ -18,6 +18,7 @@ const ROOMS: &[&[&str]] = &[
     &["producer", "epoch"],
     &["log"],
     &["inspect"],
+    &["store"],
     &["testing"],
 ];
 
