@@ -4,6 +4,7 @@ mod cli;
 mod commands;
 mod error;
 mod human;
+mod new_file;
 mod output;
 mod progress;
 mod render;

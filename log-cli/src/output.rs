@@ -25,7 +25,7 @@ pub(crate) enum RowFormat {
     Json,
     /// One JSON object a line
     Ndjson,
-    /// Comma-separated values with a head line (dump, grep, tail)
+    /// Comma-separated values with a head line (dump, grep, tail, export)
     Csv,
     /// The bytes of the values and nothing else (dump, grep, tail)
     Raw,

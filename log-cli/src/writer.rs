@@ -1,4 +1,4 @@
-//! Rows on their way to standard output: collected, written in large pieces, one JSON document where that is asked.
+//! Rows on their way to standard output or a file: collected, written in large pieces, one JSON document where that is asked.
 
 use std::io::{self, Write};
 
@@ -9,23 +9,42 @@ use crate::error::CliError;
 /// Bytes that are collected before they are written.
 const PIECE: usize = 256 << 10;
 
-/// Rows for standard output. Each ends in a line feed.
+/// Where rows go.
+pub(crate) trait Destination: Write + std::fmt::Debug {
+    /// All is written: makes it last.
+    fn finish(self: Box<Self>) -> io::Result<()>;
+}
+
+impl Destination for io::StdoutLock<'static> {
+    fn finish(self: Box<Self>) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Rows, each of which ends in a line feed.
 #[derive(Debug)]
 pub(crate) struct Rows {
-    to: io::StdoutLock<'static>,
+    to: Box<dyn Destination>,
     buffer: Vec<u8>,
     /// True for a JSON array around the rows.
     is_document: bool,
-    /// Rows in the array so far.
+    /// Rows so far.
     count: u64,
 }
 
 impl Rows {
     /// To standard output; in an array if it `is_document`.
     pub(crate) fn new(is_document: bool) -> Self {
-        let mut buffer = Vec::with_capacity(PIECE + (PIECE >> 2));
-        buffer.extend_from_slice(if is_document { b"[" } else { b"" });
-        Self { to: io::stdout().lock(), buffer, is_document, count: 0 }
+        let mut rows = Self::to(Box::new(io::stdout().lock()));
+        rows.is_document = is_document;
+        rows.buffer.extend_from_slice(if is_document { b"[" } else { b"" });
+        rows
+    }
+
+    /// One row after the other to `destination`.
+    pub(crate) fn to(destination: Box<dyn Destination>) -> Self {
+        let buffer = Vec::with_capacity(PIECE + (PIECE >> 2));
+        Self { to: destination, buffer, is_document: false, count: 0 }
     }
 
     /// Lets `head` write what is no row, before the first one.
@@ -63,11 +82,17 @@ impl Rows {
         Ok(written?)
     }
 
+    /// How many rows there are so far.
+    pub(crate) const fn count(&self) -> u64 {
+        self.count
+    }
+
     /// Writes the rest.
     pub(crate) fn finish(mut self) -> Result<(), CliError> {
         if self.is_document {
             self.buffer.extend_from_slice(b"\n]\n");
         }
-        self.flush()
+        self.flush()?;
+        Ok(self.to.finish()?)
     }
 }

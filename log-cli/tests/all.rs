@@ -2,6 +2,7 @@
 
 mod cli_args;
 mod dump;
+mod export;
 mod find;
 mod grep;
 mod harmless;

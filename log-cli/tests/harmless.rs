@@ -24,6 +24,7 @@ const READERS: &[&[&str]] = &[
     &["verify"],
     &["verify", "--level", "deep", "--json"],
     &["stats"],
+    &["export", "--output", "-"],
 ];
 
 /// What a file is: its bytes, its time of change, its mode.

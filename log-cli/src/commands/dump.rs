@@ -96,10 +96,23 @@ pub(crate) struct Printer {
 impl Printer {
     /// Writes `unit` as the arguments say.
     pub(crate) fn new(render: &RenderArgs, unit: Unit, global: &Global) -> Result<Self, CliError> {
-        let mut layout = render.layout(global)?;
-        let mut rows = Rows::new(render.is_document(global));
+        Ok(Self::of(render.layout(global)?, Rows::new(render.is_document(global)), unit, global.quiet))
+    }
+
+    /// Writes `unit` in `layout` to `rows`, its head first.
+    pub(crate) fn of(mut layout: Box<dyn Layout>, mut rows: Rows, unit: Unit, quiet: bool) -> Self {
         rows.bare(|out| layout.head(out));
-        Ok(Self { layout, rows, unit, label: String::new(), quiet: global.quiet })
+        Self { layout, rows, unit, label: String::new(), quiet }
+    }
+
+    /// Writes the batch itself.
+    pub(crate) fn batch_line(&mut self, batch: &BatchView<'_>) -> Result<(), CliError> {
+        self.rows.row(|out| self.layout.batch_line(out, batch))
+    }
+
+    /// How many rows there are so far.
+    pub(crate) const fn count(&self) -> u64 {
+        self.rows.count()
     }
 
     /// Writes what was collected so far.
@@ -209,12 +222,7 @@ pub(crate) fn run(arguments: &Arguments, global: &Global) -> Result<Exit, CliErr
         return Ok(nothing_found(global));
     }
     if !output::is_terminal() {
-        let total = found
-            .series
-            .iter()
-            .flat_map(|series| &series.segments)
-            .fold(0, |sum: u64, one| sum.saturating_add(one.len));
-        walk.progress = Some(Progress::start("dump", total, global.quiet));
+        walk.progress = Some(Progress::start("dump", found.bytes(), global.quiet));
     }
     for series in &found.series {
         walk.run(series, &mut printer)?;

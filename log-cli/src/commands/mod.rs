@@ -3,6 +3,7 @@
 mod completions;
 mod dump;
 mod explain;
+mod export;
 mod find;
 mod grep;
 mod inspect;
@@ -42,6 +43,8 @@ pub(crate) enum Command {
     Ls(ls::Arguments),
     /// Count what is in a log: sizes, times, codecs, producers, keys
     Stats(Box<stats::Arguments>),
+    /// Write all there is of records into a file: JSON lines for programs and for import, CSV for spreadsheets
+    Export(Box<export::Arguments>),
     /// Print the completions of a shell
     Completions(completions::Arguments),
     /// Do what Kafka 4.4.0's kafka-dump-log does: same arguments, same output, same exit codes
@@ -54,13 +57,13 @@ pub(crate) enum Command {
 impl Command {
     /// True for the commands whose rows are records.
     const fn prints_records(&self) -> bool {
-        matches!(self, Self::Dump(_) | Self::Grep(_) | Self::Tail(_))
+        matches!(self, Self::Dump(_) | Self::Grep(_) | Self::Tail(_) | Self::Export(_))
     }
 
     /// Does it.
     pub(crate) fn run(self, global: &Global) -> Result<Exit, CliError> {
         if global.format.is_for_records() && !self.prints_records() {
-            return Err(CliError::usage("--format csv and raw are for records: dump, grep, tail"));
+            return Err(CliError::usage("--format csv and raw are for records: dump, grep, tail, export"));
         }
         match self {
             Self::Dump(arguments) => dump::run(&arguments, global),
@@ -72,6 +75,7 @@ impl Command {
             Self::Tail(arguments) => tail::run(&arguments, global),
             Self::Ls(arguments) => ls::run(&arguments, global),
             Self::Stats(arguments) => stats::run(&arguments, global),
+            Self::Export(arguments) => export::run(&arguments, global),
             Self::Completions(arguments) => completions::run(&arguments),
             Self::KafkaDumpLog(arguments) => kafka_dump_log::run_raw(&arguments.args),
             Self::Man(arguments) => man::run(&arguments),

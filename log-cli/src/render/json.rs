@@ -26,6 +26,8 @@ pub(crate) struct JsonRecords {
     is_control: bool,
     /// `"topic":...,"partition":...` of the partition.
     partition: Vec<u8>,
+    /// Whether each record says, too, what else is needed to make its batch again.
+    with_batches: bool,
 }
 
 impl JsonRecords {
@@ -39,7 +41,13 @@ impl JsonRecords {
             tail: empty(),
             is_control: false,
             partition: empty(),
+            with_batches: false,
         }
+    }
+
+    /// The same, and each record says how far its batch reaches and when its tombstones may go.
+    pub(crate) fn with_batches(style: Style) -> Self {
+        Self { with_batches: true, ..Self::new(style) }
     }
 
     /// The elements of a list of headers.
@@ -122,6 +130,12 @@ impl Layout for JsonRecords {
         number(out, i64::try_from(view.position).unwrap_or(i64::MAX), int64);
         out.extend_from_slice(b",\"batchOffset\":");
         number(out, batch.base_offset().get(), int64);
+        if self.with_batches {
+            out.extend_from_slice(b",\"batchLastOffset\":");
+            number(out, batch.last_offset().get(), int64);
+            out.extend_from_slice(b",\"deleteHorizonMs\":");
+            or_null(out, batch.delete_horizon().map(log_engine::Timestamp::get), int64);
+        }
         out.extend_from_slice(b",\"codec\":\"");
         out.extend_from_slice(codec_name(batch).as_bytes());
         out.extend_from_slice(b"\",\"magic\":");

@@ -131,6 +131,18 @@ impl RenderArgs {
     }
 }
 
+/// JSON lines that say all there is of a record and its batch, so that the same can be written again; rows of a table if it `is_table`.
+pub(crate) fn lossless(is_table: bool) -> Box<dyn Layout> {
+    let style = Style {
+        bytes: BytesFormat::Auto,
+        time: TimeFormat::Ms,
+        int64: Int64::Number,
+        values: true,
+        max_value_bytes: usize::MAX,
+    };
+    if is_table { Box::new(flat::CsvRecords::new(style)) } else { Box::new(json::JsonRecords::with_batches(style)) }
+}
+
 /// Text with control characters escaped.
 pub(crate) fn escaped(text: &str) -> String {
     let mut out = Vec::new();

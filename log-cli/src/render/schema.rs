@@ -10,7 +10,7 @@ use schemars::JsonSchema;
 #[serde(untagged)]
 pub(crate) enum DumpLine {
     /// A record.
-    Record(RecordLine),
+    Record(Box<RecordLine>),
     /// A batch, with --batches.
     Batch(BatchLine),
     /// Bytes that could not be read.
@@ -85,6 +85,12 @@ pub(crate) struct RecordLine {
     position: Int64,
     /// The base offset of the batch.
     batch_offset: Int64,
+    /// The last offset of the batch, in an export: its record may be gone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    batch_last_offset: Option<Int64>,
+    /// When tombstones of the batch may go, in an export.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    delete_horizon_ms: Option<Int64>,
     codec: String,
     magic: i8,
     /// Whether the batch's checksum fits; null with --no-verify.

@@ -168,6 +168,14 @@ pub(crate) struct Found {
     pub(crate) failed: Vec<Error>,
 }
 
+impl Found {
+    /// Bytes of all segments.
+    pub(crate) fn bytes(&self) -> u64 {
+        let segments = self.series.iter().flat_map(|series| &series.segments);
+        segments.fold(0, |sum: u64, one| sum.saturating_add(one.len))
+    }
+}
+
 impl TargetArgs {
     /// Looks what is there.
     pub(crate) fn find(&self, fs: &dyn Fs) -> Result<Found, CliError> {
