@@ -150,7 +150,10 @@ impl Log {
 
     /// Hands `result` on; if it is an error, nothing more is written until the log is opened again.
     pub(super) fn poisoning<T>(&self, result: Result<T>) -> Result<T> {
-        result.inspect_err(|error| self.disk.poison(error))
+        result.inspect_err(|error| {
+            self.disk.poison(error);
+            self.waiters.notify();
+        })
     }
 
     /// True once it was closed, or a failed write or sync left the disk in a state that nobody knows.

@@ -34,6 +34,7 @@ impl Log {
             return Ok(false);
         }
         let cut = self.cut_to(&mut writer, offset);
+        self.waiters.notify();
         self.poisoning(cut)?;
         Ok(true)
     }
@@ -58,6 +59,7 @@ impl Log {
             return Err(self.out_of_range(offset));
         }
         let cut = self.restart_at(&mut writer, offset, log_start);
+        self.waiters.notify();
         self.poisoning(cut)
     }
 

@@ -58,7 +58,9 @@ impl Log {
     fn put_high_watermark(&self, writer: &mut Writer, to: OffsetMetadata) -> Result<()> {
         self.high_watermark.store(Arc::new(to));
         writer.producers.states_mut().advance_high_watermark(to.offset);
-        self.update_first_unstable(writer)
+        let updated = self.update_first_unstable(writer);
+        self.waiters.notify();
+        updated
     }
 
     /// Behind an append or a roll: a high watermark at the end, or beyond it, takes the end's place.
