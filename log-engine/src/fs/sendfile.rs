@@ -104,7 +104,7 @@ mod tests {
     use super::*;
     use crate::fs::{File, MemoryFile, OpenMode, OsFs, SliceGuard, WriteFile, WriteFs, write_all_at};
 
-    const LEN: u64 = 3_000_000;
+    const LEN: u64 = 1_000_000;
 
     fn bytes() -> Vec<u8> {
         (0..LEN).map(|n| (n.wrapping_mul(2_654_435_761) >> 7) as u8).collect()

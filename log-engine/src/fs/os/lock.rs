@@ -116,6 +116,9 @@ fn inode(metadata: &fs::Metadata) -> Inode {
 
 #[cfg(test)]
 mod tests {
+    use std::io::{BufRead, BufReader};
+    use std::process::{Command, Stdio};
+
     use super::*;
     use crate::fs::{Fs, OsFs, WriteFs};
 
@@ -159,5 +162,40 @@ mod tests {
         assert!(!first.is_still_at(&path).unwrap());
         let second = HeldLock::take(&path).unwrap();
         assert!(second.is_still_at(&path).unwrap() && !first.is_still_at(&path).unwrap());
+    }
+
+    /// Names the file that [`holds_a_lock_until_it_is_killed`] locks.
+    const LOCK_FILE: &str = "LOG_ENGINE_TEST_LOCK";
+
+    #[test]
+    #[ignore = "the other process of a_killed_process_lets_go"]
+    fn holds_a_lock_until_it_is_killed() {
+        let path = std::env::var_os(LOCK_FILE).unwrap();
+        let _lock = OsFs.lock(Path::new(&path)).unwrap();
+        // A process of its own that inherits what it can: the lock must not live on in it.
+        let mut child = Command::new("sleep").arg("5").stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        println!("held");
+        std::io::stdin().read_line(&mut String::new()).unwrap();
+        child.wait().unwrap();
+    }
+
+    #[test]
+    fn a_killed_process_lets_go() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join(".lock");
+        let mut holder = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "fs::os::lock::tests::holds_a_lock_until_it_is_killed", "--ignored", "--nocapture"])
+            .env(LOCK_FILE, &path)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let said = BufReader::new(holder.stdout.take().unwrap()).lines();
+        assert!(said.map(|line| line.unwrap()).any(|line| line.ends_with("held")));
+        assert!(matches!(OsFs.lock(&path), Err(Error::Locked { holder: None, .. })));
+        assert_eq!(OsFs.lock_holder(&path).unwrap(), Some(LockHolder { pid: None }));
+        holder.kill().unwrap();
+        holder.wait().unwrap();
+        OsFs.lock(&path).unwrap();
     }
 }

@@ -57,9 +57,8 @@ impl Content {
     }
 
     pub(super) fn sync(&mut self) {
-        if !self.unsynced.is_empty() {
-            self.durable = self.with_unsynced();
-            self.unsynced.clear();
+        for change in self.unsynced.drain(..) {
+            change.apply(Arc::make_mut(&mut self.durable), 0);
         }
     }
 
