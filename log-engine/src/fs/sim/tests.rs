@@ -264,6 +264,10 @@ fn a_quota_bounds_all_files_together() {
     file.allocate(6).unwrap();
     fs.remove(Path::new("/data/other")).unwrap();
     assert_eq!(write(&[2; 2], 6).unwrap(), 2, "there is room again");
+    assert_eq!(fs.free_space(Path::new(FOLDER)).unwrap(), 8);
+    open(&fs, Path::new("/data/next")).set_len(3).unwrap();
+    fs.rename(Path::new("/data/next"), path()).unwrap();
+    assert_eq!(fs.free_space(Path::new(FOLDER)).unwrap(), 13, "what was replaced takes no room");
 }
 
 #[test]
