@@ -330,6 +330,14 @@ pub enum Rule {
         /// What the index names.
         offset: i64,
     },
+    /// An offset that no index entry of its segment can say.
+    #[error("offset {offset} cannot be told relative to the segment that begins at {base}")]
+    OffsetOverflow {
+        /// The last offset of the batch.
+        offset: i64,
+        /// The base offset of the segment.
+        base: i64,
+    },
     /// A data batch outside the transaction that its producer has open.
     #[error("the batch is not transactional, but its producer {producer} has a transaction open since offset {since}")]
     NotTransactional {

@@ -13,6 +13,8 @@ mod indexes;
 mod inspect;
 #[path = "all/layering.rs"]
 mod layering;
+#[path = "all/load.rs"]
+mod load;
 #[path = "all/log_faults.rs"]
 mod log_faults;
 #[path = "all/log_life.rs"]

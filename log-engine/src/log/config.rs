@@ -3,6 +3,7 @@
 use super::ticket::Durability;
 use crate::batch::TimestampType;
 use crate::compress::Compression;
+use crate::segment::SegmentOptions;
 
 /// The settings of one log. Names, units and defaults are Kafka's; [`Self::default`] is a topic nobody configured.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,6 +53,18 @@ pub struct LogConfig {
     /// `transaction.partition.verification.enable`: the first batch of a transaction must have been announced by its coordinator.
     /// No: Kafka's default is yes, but only a broker has a coordinator to ask.
     pub transaction_verification: bool,
+}
+
+impl LogConfig {
+    /// What a segment needs to know of them.
+    pub(crate) const fn segment_options(&self) -> SegmentOptions {
+        SegmentOptions {
+            index_interval_bytes: self.index_interval_bytes,
+            segment_index_bytes: self.segment_index_bytes,
+            preallocate: self.preallocate,
+            segment_bytes: self.segment_bytes,
+        }
+    }
 }
 
 impl Default for LogConfig {

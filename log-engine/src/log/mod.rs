@@ -33,7 +33,7 @@ pub use config::LogConfig;
 pub use describe::{LogState, SegmentState};
 pub(crate) use directory::Folder;
 pub use directory::{DirectoryState, LogDirectory, PartitionDirectory, PartitionName, SegmentFiles, root_files};
-pub use load::{RecoveryMode, RecoveryReport};
+pub use load::{LostDurable, RecoveryCut, RecoveryMode, RecoveryProgress, RecoveryReport};
 pub use metadata::{OffsetMetadata, SegmentPosition};
 pub use open::{Closed, OpenOptions};
 pub(crate) use parallel::parallel;

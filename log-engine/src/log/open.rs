@@ -89,6 +89,9 @@ impl Log {
             recovery_point: options.recovery_point,
             log_start: options.log_start,
             expiry,
+            trust_cache: true,
+            max_unsynced_bytes: 0,
+            progress: None,
         };
         let loaded = load(&fs, dir, &config, &how)?;
         let active = loaded
@@ -116,6 +119,11 @@ impl Log {
             waiters: Waiters::default(),
             buffers: super::records::Buffers::default(),
         };
+        if !loaded.deleted.is_empty() {
+            let delay = log.config.load().file_delete_delay_ms;
+            log.submit(Task::RemoveSegments(loaded.deleted), delay);
+            log.submit(Task::RemoveSnapshots(loaded.deleted_snapshots), delay);
+        }
         log.begin(options.topic_id)?;
         Ok((log, loaded.report))
     }

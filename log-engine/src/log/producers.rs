@@ -261,7 +261,7 @@ pub(crate) fn snapshots_in(fs: &dyn Fs, dir: &Path) -> Result<BTreeSet<Offset>> 
 }
 
 /// A snapshot as it stands on the disk.
-fn read_snapshot(fs: &dyn WriteFs, path: &Path) -> Result<ProducerSnapshot> {
+pub(super) fn read_snapshot(fs: &dyn WriteFs, path: &Path) -> Result<ProducerSnapshot> {
     let fs: &dyn Fs = fs;
     ProducerSnapshot::decode(&Source::open(fs, path)?.read_all(MAX_SNAPSHOT_BYTES)?, path)
 }

@@ -178,13 +178,7 @@ impl Log {
     }
 
     pub(super) fn segment_options(&self) -> SegmentOptions {
-        let config = self.config.load();
-        SegmentOptions {
-            index_interval_bytes: config.index_interval_bytes,
-            segment_index_bytes: config.segment_index_bytes,
-            preallocate: config.preallocate,
-            segment_bytes: config.segment_bytes,
-        }
+        self.config.load().segment_options()
     }
 
     pub(super) fn now(&self) -> Timestamp {

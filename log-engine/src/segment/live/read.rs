@@ -6,8 +6,9 @@ use super::Segment;
 use crate::batch::Scratch;
 use crate::error::Result;
 use crate::fs::File;
+use crate::segment::entries::{Index, IndexEntry};
 use crate::segment::lookup::{self, BatchPosition, TimedRecord};
-use crate::segment::offset_index::{OffsetIndex, OffsetPosition};
+use crate::segment::offset_index::{OffsetEntry, OffsetIndex, OffsetPosition};
 use crate::segment::scan::{Scan, Step};
 use crate::segment::txn_index::AbortedTxns;
 use crate::units::{FilePosition, Offset, Timestamp};
@@ -90,6 +91,25 @@ impl Segment {
     pub fn next_offset_by_index(&self) -> Result<Offset> {
         let source = self.source()?;
         self.offsets.read(|index| lookup::next_offset(&source, index))?
+    }
+
+    /// The last entry of the offset index.
+    ///
+    /// # Errors
+    /// [`crate::Error::Io`] where the index cannot be read.
+    pub fn last_offset_entry(&self) -> Result<Option<OffsetEntry>> {
+        self.offsets.read(OffsetIndex::last)
+    }
+
+    /// True if the offset and the time index end with an entry, and not with zeros or a part of one.
+    ///
+    /// # Errors
+    /// [`crate::Error::Io`] where an index cannot be read.
+    pub fn indexes_are_trimmed(&self) -> Result<bool> {
+        fn is_trimmed<E: IndexEntry>(index: &Index<E>) -> bool {
+            index.odd_bytes() == 0 && index.used_len() == index.len()
+        }
+        Ok(self.offsets.read(is_trimmed)? && self.times.read(is_trimmed)?)
     }
 
     /// The first record at or behind `from` whose timestamp is not below `timestamp`, as far as the time index leads there; `None` if

@@ -21,8 +21,8 @@ pub struct Installed {
 }
 
 impl Segment {
-    /// Reads the whole segment, checks each batch, makes the indexes again in memory and shows each batch to `each`, as
-    /// [`rebuild`] does. Nothing is changed.
+    /// Reads the whole segment, or what lies before `until`, checks each batch, makes the indexes again in memory and shows each batch
+    /// to `each`, as [`rebuild`] does. Nothing is changed.
     ///
     /// With `trust_cache` the bytes may come from memory; without, what is not durable is made so first and then read from the disk,
     /// so that what is found is there after a power cut.
@@ -34,6 +34,7 @@ impl Segment {
     pub fn check(
         &self,
         trust_cache: bool,
+        until: Option<FilePosition>,
         each: impl FnMut(&Frame<'_>) -> ControlFlow<Option<Malformed>>,
     ) -> Result<Rebuilt> {
         if !trust_cache {
@@ -43,7 +44,12 @@ impl Segment {
         }
         let indexer = Indexer::new(self.base(), self.options.index_interval_bytes)
             .with_index_bytes(self.options.segment_index_bytes);
-        rebuild(&mut Scan::new(self.source()?), indexer, each)
+        let source = self.source()?;
+        let source = match until {
+            Some(until) => source.bounded(until.get()),
+            None => source,
+        };
+        rebuild(&mut Scan::new(source), indexer, each)
     }
 
     /// Makes the files what a check found: the `.log` cut at `valid_end`, the indexes as given, without a `.txnindex` if there is

@@ -132,7 +132,7 @@ fn an_inactive_segment_has_the_bytes_that_recovery_makes_of_it() {
     made.segment.become_inactive().unwrap();
     made.segment.flush().unwrap();
     made.segment.close().unwrap();
-    let rebuilt = made.reopened().check(true, |_| ControlFlow::Continue(())).unwrap();
+    let rebuilt = made.reopened().check(true, None, |_| ControlFlow::Continue(())).unwrap();
     assert_eq!(made.bytes(SegmentFile::OffsetIndex), rebuilt.indexes.offsets.bytes());
     assert_eq!(made.bytes(SegmentFile::TimeIndex), rebuilt.indexes.times.bytes());
     assert_eq!(rebuilt.indexes.times.bytes().len(), 36, "the last time is there already");
@@ -407,7 +407,7 @@ fn recovery_cuts_what_is_torn_and_makes_the_indexes_again() {
         let segment = made.reopened();
         let mut seen = 0;
         let rebuilt = segment
-            .check(trust_cache, |_| {
+            .check(trust_cache, None, |_| {
                 seen += 1;
                 ControlFlow::Continue(())
             })
@@ -424,7 +424,7 @@ fn recovery_cuts_what_is_torn_and_makes_the_indexes_again() {
         assert_eq!(found(&segment, 1015), Some((1014, 665)));
 
         let again = made.reopened();
-        let rebuilt = again.check(trust_cache, |_| ControlFlow::Continue(())).unwrap();
+        let rebuilt = again.check(trust_cache, None, |_| ControlFlow::Continue(())).unwrap();
         let nothing = again.install(rebuilt.indexes, none(), rebuilt.valid_end).unwrap();
         assert_eq!(nothing, Installed::default());
         assert!(!made.names().iter().any(|name| name.ends_with(".txnindex")));

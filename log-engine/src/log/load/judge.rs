@@ -1,0 +1,111 @@
+//! Torn tail or damage? A crash leaves bytes that are no batch only behind everything that was ever made durable, and sound batches
+//! behind them only as far as was written without being synced.
+
+use std::sync::Arc;
+
+use super::Loader;
+use super::check::{Checked, Spot};
+use super::report::RecoveryMode;
+use crate::error::{Error, Result};
+use crate::log::producers::read_snapshot;
+use crate::producer::ProducerStates;
+use crate::segment::{Resync, Scan, Segment, SegmentFile, Step};
+use crate::units::{FilePosition, Offset};
+
+/// Where a log is cut.
+#[derive(Debug)]
+pub(super) struct Cut {
+    /// Which of the checked segments.
+    pub(super) at: usize,
+    pub(super) spot: Spot,
+}
+
+impl Loader<'_> {
+    /// The place where a crash tore the log, if there is one; looks at `checked` in order, which are segments of the log.
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`] at the first place that the mode does not let be cut.
+    pub(super) fn judge(&self, checked: &[Checked]) -> Result<Option<Cut>> {
+        let spot = checked.iter().enumerate().find_map(|(at, checked)| Some(Cut { at, spot: checked.spot()? }));
+        let Some(cut) = spot else { return Ok(None) };
+        let Some(segment) = checked.get(cut.at).map(|checked| &checked.segment) else { return Ok(None) };
+        let is_torn = self.options.mode == RecoveryMode::TornTail
+            && cut.spot.next >= self.options.recovery_point
+            && !self.sound_batch_follows(segment, &cut.spot)?;
+        if is_torn { Ok(Some(cut)) } else { Err(Error::corrupt(&segment.path(), cut.spot.position, cut.spot.rule)) }
+    }
+
+    /// Whether the producers can have written the checked segments, as far as these and the snapshot of where they begin tell.
+    ///
+    /// # Errors
+    /// As [`super::facts::Facts::apply`].
+    pub(super) fn check_transactions(&self, checked: &[Checked]) -> Result<()> {
+        let mut states = ProducerStates::default();
+        let mut next = None;
+        for Checked { segment, facts, .. } in checked {
+            if next != Some(segment.base()) {
+                let snapshot = self.names.path(&SegmentFile::Snapshot.name(segment.base()));
+                states = match self.fs.stat(&snapshot)? {
+                    Some(_) => match read_snapshot(self.fs.as_ref(), &snapshot) {
+                        Ok(snapshot) => ProducerStates::from_snapshot(&snapshot, Some(self.options.expiry)),
+                        Err(Error::Corrupt(_)) => ProducerStates::default(),
+                        Err(error) => return Err(error),
+                    },
+                    None => ProducerStates::default(),
+                };
+            }
+            facts.apply_batches(segment, &mut states)?;
+            next = Some(facts.next());
+        }
+        Ok(())
+    }
+
+    /// Whether a sound batch that can follow what lies before the spot begins more than the bytes behind it that a crash can take.
+    fn sound_batch_follows(&self, segment: &Arc<Segment>, spot: &Spot) -> Result<bool> {
+        let mut skipped = self.options.max_unsynced_bytes;
+        let first = spot.position.get().saturating_add(skipped);
+        if first < segment.size() && finds_sound_batch(segment, FilePosition::new(first), spot.next)? {
+            return Ok(true);
+        }
+        skipped = first.saturating_sub(segment.size());
+        let mut later = self.segments.higher(segment.base());
+        while let Some(segment) = later {
+            if skipped < segment.size() && begins_or_finds(segment, FilePosition::new(skipped), spot.next)? {
+                return Ok(true);
+            }
+            skipped = skipped.saturating_sub(segment.size());
+            later = self.segments.higher(segment.base());
+        }
+        Ok(false)
+    }
+}
+
+/// Whether a sound batch begins at `from` or behind.
+fn begins_or_finds(segment: &Segment, from: FilePosition, least: Offset) -> Result<bool> {
+    if let Step::Batch(frame) = Scan::starting_at(segment.source()?, from).next()?
+        && frame.check_crc().is_ok()
+        && frame.offset() >= least
+    {
+        return Ok(true);
+    }
+    finds_sound_batch(segment, from, least)
+}
+
+/// Whether a sound batch begins behind `from`. A search that has to be given up says yes: what cannot be ruled out is not cut.
+fn finds_sound_batch(segment: &Segment, from: FilePosition, least: Offset) -> Result<bool> {
+    let mut scan = Scan::starting_at(segment.source()?, from);
+    loop {
+        match scan.resync()? {
+            Resync::Found(_) => {
+                if let Step::Batch(frame) = scan.next()?
+                    && frame.offset() >= least
+                    && frame.offset().delta_from(segment.base()).is_some()
+                {
+                    return Ok(true);
+                }
+            }
+            Resync::GaveUp(_) => return Ok(true),
+            Resync::None => return Ok(false),
+        }
+    }
+}
