@@ -68,47 +68,75 @@ impl<'a> Reader<'a> {
     /// The next zig-zag varint of up to five bytes.
     #[inline]
     pub(crate) fn take_varint(&mut self) -> Result<i32, Malformed> {
-        if let Some((&byte, rest)) = self.rest.split_first()
-            && byte < 0x80
-        {
-            self.rest = rest;
-            return Ok(unzigzag32(u32::from(byte)));
-        }
-        #[expect(clippy::cast_possible_truncation, reason = "Kafka drops the bits that do not fit 32")]
-        self.take_groups(MAX_VARINT_LEN).map(|groups| unzigzag32(groups as u32))
+        self.try_varint().ok_or_else(|| self.no_groups(MAX_VARINT_LEN))
     }
 
     /// The next zig-zag varlong of up to ten bytes.
     #[inline]
     pub(crate) fn take_varlong(&mut self) -> Result<i64, Malformed> {
-        if let Some((&byte, rest)) = self.rest.split_first()
-            && byte < 0x80
-        {
-            self.rest = rest;
-            return Ok(unzigzag64(u64::from(byte)));
-        }
-        self.take_groups(MAX_VARLONG_LEN).map(unzigzag64)
+        self.try_varlong().ok_or_else(|| self.no_groups(MAX_VARLONG_LEN))
     }
 
     /// The next unsigned varint of up to five bytes, as Kafka's compact lengths use it.
     pub(crate) fn take_uvarint(&mut self) -> Result<u32, Malformed> {
         #[expect(clippy::cast_possible_truncation, reason = "Kafka drops the bits that do not fit 32")]
-        self.take_groups(MAX_VARINT_LEN).map(|groups| groups as u32)
+        self.groups(MAX_VARINT_LEN).map(|groups| groups as u32).ok_or_else(|| self.no_groups(MAX_VARINT_LEN))
     }
 
-    fn take_groups(&mut self, max: usize) -> Result<u64, Malformed> {
+    /// [`Self::take_varint`] for those who ask for the reason later, which costs nothing until they do.
+    #[inline]
+    pub(crate) fn try_varint(&mut self) -> Option<i32> {
+        #[expect(clippy::cast_possible_truncation, reason = "Kafka drops the bits that do not fit 32")]
+        self.groups(MAX_VARINT_LEN).map(|groups| unzigzag32(groups as u32))
+    }
+
+    /// [`Self::take_varlong`] likewise.
+    #[inline]
+    pub(crate) fn try_varlong(&mut self) -> Option<i64> {
+        self.groups(MAX_VARLONG_LEN).map(unzigzag64)
+    }
+
+    /// Passes over `n` bytes.
+    #[inline]
+    pub(crate) fn try_skip(&mut self, n: usize) -> Option<()> {
+        self.rest = self.rest.get(n..)?;
+        Some(())
+    }
+
+    #[inline]
+    fn groups(&mut self, max: usize) -> Option<u64> {
+        match self.rest {
+            [low @ 0..0x80, rest @ ..] => {
+                self.rest = rest;
+                Some(u64::from(*low))
+            }
+            [low, high @ 0..0x80, rest @ ..] => {
+                self.rest = rest;
+                Some(u64::from(*low & 0x7f) | u64::from(*high) << 7)
+            }
+            _ => self.many_groups(max),
+        }
+    }
+
+    fn many_groups(&mut self, max: usize) -> Option<u64> {
         let mut value = 0_u64;
         for (i, &byte) in self.rest.iter().take(max).enumerate() {
             value |= u64::from(byte & 0x7f) << (7 * i);
             if byte < 0x80 {
                 self.rest = self.rest.split_at(i + 1).1;
-                return Ok(value);
+                return Some(value);
             }
         }
+        None
+    }
+
+    /// Why no number of up to `max` groups stands here.
+    #[cold]
+    fn no_groups(&self, max: usize) -> Malformed {
         if self.rest.len() < max {
-            Err(self.short(self.rest.len() + 1))
+            self.short(self.rest.len() + 1)
         } else {
-            Err(Malformed::new(self.at(), Rule::Varint { max }))
+            Malformed::new(self.at(), Rule::Varint { max })
         }
     }
 

@@ -7,7 +7,7 @@ use zerocopy::FromBytes;
 use super::checks::{RecordErrors, RecordRules, check_len, unreachable};
 use super::{Batch, Scratch, TimestampType, Validated, ValidationRules};
 use crate::batch::header::{BatchHeader, CRC_FROM, HEADER_LEN};
-use crate::batch::skim::skim;
+use crate::batch::skim::{reason, skim};
 use crate::compress::Codec;
 use crate::encoding::{Reader, crc32c};
 use crate::error::{Malformed, Refusal, Rule};
@@ -30,53 +30,28 @@ pub(super) fn scan(
     target: Codec,
     scratch: &mut Scratch,
 ) -> Result<Option<Kept>, Refusal> {
-    if rules.source_codec != Codec::None {
-        return scan_compressed(batch, rules, scratch).map(Some);
-    }
-    let (kept, is_consecutive) = scan_plain(batch, rules, scratch)?;
-    // Where nothing is compressed, Kafka does not look at the offsets.
-    Ok((target == Codec::None || is_consecutive).then_some(kept))
-}
-
-fn scan_plain(batch: &Batch<'_>, rules: &ValidationRules, scratch: &mut Scratch) -> Result<(Kept, bool), Refusal> {
-    let of_record = RecordRules::new(batch, rules);
-    let mut errors = RecordErrors::default();
-    let mut kept = Kept { count: 0, max_timestamp: Timestamp::NONE };
-    let mut is_consecutive = true;
-    for (index, record) in batch.records(scratch).map_err(unreachable)?.enumerate() {
-        let record = record.map_err(Refusal::InvalidRecord)?;
-        if let Some(rule) = of_record.broken(record.magic, record.key.is_some(), record.timestamp) {
-            errors.add(index, rule);
-        }
-        is_consecutive &= record.offset.get() == kept.count;
-        kept.count += 1;
-        kept.max_timestamp = kept.max_timestamp.max(record.timestamp);
-    }
-    errors.finish()?;
-    Ok((kept, is_consecutive))
-}
-
-fn scan_compressed(batch: &Batch<'_>, rules: &ValidationRules, scratch: &mut Scratch) -> Result<Kept, Refusal> {
-    let Some(header) = batch.header() else {
-        return Ok(Kept { count: 0, max_timestamp: Timestamp::NONE });
+    let is_plain = rules.source_codec == Codec::None;
+    let Some((header, count)) = counted(batch)? else {
+        return Ok(Some(Kept { count: 0, max_timestamp: Timestamp::NONE }));
     };
-    let count = u32::try_from(header.records_count()).map_err(|_| {
-        let value = header.records_count().into();
-        Refusal::InvalidRecord(Malformed::new(57, Rule::Negative { field: "record count", value }))
-    })?;
-    let mut kept = Kept { count: count.into(), max_timestamp: Timestamp::NONE };
-    if count == 0 {
-        return Ok(kept);
-    }
+    let payload = if is_plain { batch.body() } else { batch.payload(scratch).map_err(unreachable)? };
+    let malformed = |e: Malformed| {
+        Refusal::InvalidRecord(if is_plain { e.shifted(HEADER_LEN) } else { Malformed::new(HEADER_LEN, e.rule) })
+    };
     let append_time = (batch.timestamp_type() == TimestampType::LogAppendTime).then(|| batch.max_timestamp());
     let (base_offset, base_timestamp) = (header.base_offset().get(), header.base_timestamp().get());
     let of_record = RecordRules::new(batch, rules);
     let mut errors = RecordErrors::default();
+    let mut max_timestamp = Timestamp::NONE;
     let mut not_consecutive = None;
-    let mut reader = Reader::new(batch.payload(scratch).map_err(unreachable)?);
+    let mut reader = Reader::new(payload);
     for index in 0..count {
-        let record = skim(&mut reader).map_err(|e| Refusal::InvalidRecord(Malformed::new(HEADER_LEN, e.rule)))?;
-        check_len(record.body_len, rules.max_record_bytes)?;
+        let before = reader;
+        let record = skim(&mut reader).filter(|record| record.is_exact || !is_plain);
+        let record = record.ok_or_else(|| malformed(reason(before)))?;
+        if !is_plain {
+            check_len(record.body_len, rules.max_record_bytes)?;
+        }
         let timestamp = append_time.unwrap_or(Timestamp::new(base_timestamp.wrapping_add(record.timestamp_delta)));
         if let Some(rule) = of_record.broken(2, record.has_key, timestamp) {
             errors.add(index as usize, rule);
@@ -85,17 +60,35 @@ fn scan_compressed(batch: &Batch<'_>, rules: &ValidationRules, scratch: &mut Scr
         if offset != i64::from(index) && not_consecutive.is_none() {
             not_consecutive = Some((index as usize, offset));
         }
-        kept.max_timestamp = kept.max_timestamp.max(timestamp);
+        max_timestamp = max_timestamp.max(timestamp);
     }
     if reader.left() > 0 {
         let rule = Rule::Trailing { what: "the records", left: reader.left() as u64 };
-        return Err(Refusal::InvalidRecord(Malformed::new(HEADER_LEN, rule)));
+        return Err(malformed(Malformed::new(reader.at(), rule)));
     }
     errors.finish()?;
     match not_consecutive {
+        // Where nothing is compressed, Kafka does not look at the offsets.
+        Some(_) if is_plain && target != Codec::None => Ok(None),
         // Kafka would build the batch anew, but has passed over what would have to be in it.
-        Some((index, found)) => Err(Refusal::UnsupportedOffsets { index, found }),
-        None => Ok(kept),
+        Some((index, found)) if !is_plain => Err(Refusal::UnsupportedOffsets { index, found }),
+        _ => Ok(Some(Kept { count: count.into(), max_timestamp })),
+    }
+}
+
+/// The head of a batch and how many records it has; `None` for none, whatever follows the head.
+fn counted<'a>(batch: &Batch<'a>) -> Result<Option<(&'a BatchHeader, u32)>, Refusal> {
+    let Some(header) = batch.header() else {
+        return Ok(None);
+    };
+    let value = header.records_count();
+    match u32::try_from(value) {
+        Ok(0) => Ok(None),
+        Ok(count) => Ok(Some((header, count))),
+        Err(_) => {
+            let rule = Rule::Negative { field: "record count", value: value.into() };
+            Err(Refusal::InvalidRecord(Malformed::new(57, rule)))
+        }
     }
 }
 
