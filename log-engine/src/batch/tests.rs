@@ -98,6 +98,26 @@ fn a_batch_emptied_by_compaction_keeps_its_head_and_has_no_records() {
     assert_eq!(out, a4);
 }
 
+// conformance: RB-004
+#[test]
+fn sequences_of_records_wrap_to_0() {
+    let mut builder = BatchBuilder::new(Offset::ZERO).producer(
+        ProducerId::new(1),
+        ProducerEpoch::new(0),
+        Sequence::new(i32::MAX - 1),
+    );
+    for _ in 0..3 {
+        builder.push(Timestamp::new(T), None, None, &[]).unwrap();
+    }
+    let mut out = Vec::new();
+    builder.finish(&mut out).unwrap();
+    let (batch, mut scratch) = (Batch::parse(&out).unwrap(), Scratch::default());
+    let records = batch.records(&mut scratch).unwrap();
+    let sequences: Vec<_> = records.map(|record| record.unwrap().sequence.unwrap().get()).collect();
+    assert_eq!(sequences, [i32::MAX - 1, i32::MAX, 0]);
+    assert_eq!(batch.producer().unwrap().last_sequence, Some(Sequence::new(0)));
+}
+
 #[test]
 fn messages_of_formats_0_and_1_decode() {
     let a5 = bytes(A5);

@@ -108,6 +108,7 @@ fn every_level_reads_back() {
     }
 }
 
+// conformance: MRB-001
 #[test]
 fn zstd_is_refused_before_message_format_2() {
     let bytes = compressed(Codec::Zstd, 2, b"record");

@@ -283,7 +283,7 @@ fn a_compressed_batch_with_other_offsets_can_not_be_built_anew() {
     }
 }
 
-// conformance: VAL-049 VAL-050 BCT-001
+// conformance: VAL-049 VAL-050 BCI-001 BCT-001
 #[test]
 fn another_codec_builds_anew_and_another_level_does_not() {
     let times = [NOW, NOW + 5, NOW - 5];
@@ -360,7 +360,7 @@ fn a_compacted_topic_needs_keys() {
     }
 }
 
-// conformance: VAL-047
+// conformance: VAL-047 PRQ-002
 #[test]
 fn times_are_held_to_their_bounds() {
     let out_of_range = |index, found| RecordError {

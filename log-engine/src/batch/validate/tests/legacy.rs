@@ -149,3 +149,17 @@ fn a_compressed_message_must_be_whole_and_alone() {
     let junk = message(1, 0, Codec::Gzip.bits(), NOW, None, b"junk");
     assert!(matches!(refused(&junk, &RULES), Refusal::Undecodable(_) | Refusal::InvalidRecord(_)));
 }
+
+// conformance: LGR-002
+#[test]
+fn any_byte_behind_the_checksum_counts() {
+    for magic in [0, 1] {
+        let right = plain(magic, 0, NOW);
+        assert!(appended(&right, &RULES).is_ok());
+        for at in 16..right.len() {
+            let mut wrong = right.clone();
+            wrong[at] ^= 0x41;
+            assert!(matches!(refused(&wrong, &RULES), Refusal::CorruptMessage(_)), "format {magic}, byte {at}");
+        }
+    }
+}

@@ -59,6 +59,7 @@ fn answer(bytes: &[u8], rules: &ValidationRules, expected: &str) -> String {
     })
 }
 
+// conformance: LGB-003 SLR-001 SLR-002
 #[test]
 fn odd_batches_are_taken_and_refused_as_kafka_did() {
     let mut wrong = Vec::new();
