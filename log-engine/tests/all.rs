@@ -21,6 +21,8 @@ mod log_faults;
 mod log_life;
 #[path = "all/log_reader.rs"]
 mod log_reader;
+#[path = "all/pages.rs"]
+mod pages;
 #[path = "all/producers.rs"]
 mod producers;
 #[path = "all/round_trip.rs"]
@@ -31,6 +33,8 @@ mod scripts;
 mod side_files;
 #[path = "all/start.rs"]
 mod start;
+#[path = "all/store_life.rs"]
+mod store_life;
 #[path = "all/tidy.rs"]
 mod tidy;
 #[path = "all/verify.rs"]

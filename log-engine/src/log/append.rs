@@ -179,19 +179,7 @@ impl Log {
     /// # Errors
     /// As [`Self::append_as_leader`].
     pub fn append_marker(&self, marker: &EndTransaction, leader_epoch: LeaderEpoch) -> Result<Appended> {
-        let built = BatchBuilder::end_transaction(
-            Offset::ZERO,
-            LeaderEpoch::new(-1),
-            (marker.producer_id, marker.producer_epoch),
-            marker.timestamp,
-            marker.commit,
-            marker.coordinator_epoch,
-        );
-        let mut batch = built.map_err(|_| Refusal::InvalidBatch {
-            what: "producer of a marker",
-            found: marker.producer_id.get(),
-            expected: "a producer id and an epoch",
-        })?;
+        let mut batch = marker.batch()?;
         self.append_as_leader(&mut batch, &AppendAsLeader::coordinator(leader_epoch, marker.transaction_version))
     }
 
@@ -299,7 +287,7 @@ impl Log {
             self.poisoning(segment.undo())?;
             return Err(error);
         }
-        self.disk.appended(facts.last.next());
+        self.disk.appended(facts.last.next(), bytes.len() as u64);
         self.waiters.notify();
         self.refresh_high_watermark(writer)?;
         if let Some(pending) = pending {
@@ -416,6 +404,30 @@ pub struct EndTransaction {
     pub timestamp: Timestamp,
     /// Version of the transaction protocol.
     pub transaction_version: i16,
+}
+
+impl EndTransaction {
+    /// The marker as the coordinator sends it.
+    ///
+    /// # Errors
+    /// [`Refusal::InvalidBatch`] without a producer id or epoch.
+    pub fn batch(&self) -> Result<Vec<u8>, Refusal> {
+        let producer = (self.producer_id, self.producer_epoch);
+        let nobody = LeaderEpoch::new(-1);
+        let built = BatchBuilder::end_transaction(
+            Offset::ZERO,
+            nobody,
+            producer,
+            self.timestamp,
+            self.commit,
+            self.coordinator_epoch,
+        );
+        built.map_err(|_| Refusal::InvalidBatch {
+            what: "producer of a marker",
+            found: self.producer_id.get(),
+            expected: "a producer id and an epoch",
+        })
+    }
 }
 
 /// No batch may be above `limit` bytes after it was changed.

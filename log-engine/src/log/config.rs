@@ -25,6 +25,9 @@ pub struct LogConfig {
     pub max_decompressed_bytes: usize,
     /// `flush.messages`, `flush.ms`, or every append: how soon what is appended becomes durable. When the system pleases.
     pub durability: Durability,
+    /// The most bytes that are written and not durable, whatever [`Self::durability`] says: the append that goes above it syncs. When
+    /// the log is opened after a crash, damage with a sound batch more than this behind it is known not to be the crash's. 1 GiB.
+    pub max_unsynced_bytes: u64,
     /// `retention.bytes`: the oldest segments go while the log keeps at least this many bytes; `None` keeps all. None.
     pub retention_bytes: Option<u64>,
     /// `retention.ms`: segments go whose largest timestamp is older than this; `None` keeps all. 7 days.
@@ -78,6 +81,7 @@ impl Default for LogConfig {
             max_message_bytes: (1 << 20) + 12,
             max_decompressed_bytes: 0x7fff_fff7,
             durability: Durability::Os,
+            max_unsynced_bytes: 1 << 30,
             retention_bytes: None,
             retention_ms: Some(604_800_000),
             file_delete_delay_ms: 60_000,

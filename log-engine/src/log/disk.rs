@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 
@@ -26,6 +26,10 @@ pub(super) struct LogDisk {
     start: AtomicI64,
     end: AtomicI64,
     recovery_point: AtomicI64,
+    /// Bytes that were written since the log was opened, and those that lay in segments with unsynced offsets then.
+    written: AtomicU64,
+    /// How many of them a sync has covered.
+    synced: AtomicU64,
     state: Mutex<SyncState>,
     changed: Condvar,
     /// No write is taken: the log is closed, or nobody knows what the disk holds.
@@ -58,7 +62,11 @@ impl LogDisk {
         end: Offset,
         recovery_point: Offset,
     ) -> Self {
+        let unsynced =
+            segments.holding(recovery_point, end.next()).fold(0_u64, |sum, one| sum.saturating_add(one.size()));
         Self {
+            written: AtomicU64::new(unsynced),
+            synced: AtomicU64::new(0),
             fs,
             dir,
             segments: ArcSwap::from_pointee(segments),
@@ -87,9 +95,15 @@ impl LogDisk {
         Offset::new(self.recovery_point.load(Ordering::Acquire))
     }
 
-    /// Everything below `end` is written now.
-    pub(super) fn appended(&self, end: Offset) {
+    /// Everything below `end` is written now, `bytes` more than before.
+    pub(super) fn appended(&self, end: Offset, bytes: u64) {
+        self.written.fetch_add(bytes, Ordering::Relaxed);
         self.end.store(end.get(), Ordering::SeqCst);
+    }
+
+    /// Bytes that were written and not synced, or more.
+    pub(super) fn unsynced(&self) -> u64 {
+        self.written.load(Ordering::Relaxed).saturating_sub(self.synced.load(Ordering::Relaxed))
     }
 
     /// The log ends at `end` now, and what was behind it is gone; `lowers` the recovery point to it as well.
@@ -225,7 +239,8 @@ impl LogDisk {
         reached: Offset,
     ) -> Result<MutexGuard<'a, SyncState>> {
         state.is_syncing = true;
-        let cuts = state.cuts;
+        let (cuts, written) = (state.cuts, self.written.load(Ordering::Relaxed));
+        let covers_all = until >= self.end();
         drop(state);
         let synced = self.sync_segments(self.recovery_point(), until);
         let mut state = self.state();
@@ -237,6 +252,9 @@ impl LogDisk {
             self.has_ended.store(true, Ordering::Release);
             self.wake(&mut state);
             return Err(error);
+        }
+        if covers_all {
+            self.synced.fetch_max(written, Ordering::Relaxed);
         }
         if state.cuts == cuts {
             self.recovery_point.fetch_max(reached.get(), Ordering::AcqRel);

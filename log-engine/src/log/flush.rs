@@ -20,6 +20,10 @@ impl Log {
 
     /// Syncs behind an append up to `end` if its level of durability asks for it.
     pub(super) fn sync_after_append(&self, end: Offset, level: Durability) -> Result<()> {
+        // So that a crash never takes more than recovery expects one to.
+        if self.disk.unsynced() > self.config.load().max_unsynced_bytes {
+            return self.disk.make_durable(end);
+        }
         match level {
             Durability::Os | Durability::Interval(_) => Ok(()),
             Durability::Synced => self.disk.make_durable(end),

@@ -1,5 +1,6 @@
 //! From a folder to an open log, and from an open log to files that a start without recovery can use.
 
+use std::fmt;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
@@ -8,13 +9,14 @@ use arc_swap::{ArcSwap, ArcSwapOption};
 use super::clock::{Clock, SystemClock};
 use super::config::LogConfig;
 use super::disk::LogDisk;
-use super::load::{LoadOptions, RecoveryMode, RecoveryReport, load};
+use super::load::{LoadOptions, RecoveryMode, RecoveryProgress, RecoveryReport, load};
 use super::metadata::OffsetMetadata;
 use super::state::{Log, Writer};
 use super::tail::Waiters;
 use super::tasks::{EXPIRY_INTERVAL_MS, Task, Tasks};
+use super::ticket::Durability;
 use crate::batch::Scratch;
-use crate::checkpoint::Uuid;
+use crate::checkpoint::{EpochCheckpoint, PartitionMetadata, Uuid};
 use crate::error::{Error, Result, Rule};
 use crate::fs::WriteFs;
 use crate::producer::Expiry;
@@ -35,6 +37,8 @@ pub struct OpenOptions {
     pub topic_id: Option<Uuid>,
     /// Where the log asks for the time.
     pub clock: Arc<dyn Clock>,
+    /// Told of recovery as it goes on.
+    pub progress: Option<ProgressCallback>,
 }
 
 impl Default for OpenOptions {
@@ -46,7 +50,26 @@ impl Default for OpenOptions {
             log_start: Offset::ZERO,
             topic_id: None,
             clock: Arc::new(SystemClock::new()),
+            progress: None,
         }
+    }
+}
+
+/// Who is told of recovery as it goes on; called from several threads.
+#[derive(Clone)]
+pub struct ProgressCallback(Arc<dyn Fn(RecoveryProgress) + Send + Sync>);
+
+impl ProgressCallback {
+    /// Lets `told` be told.
+    #[must_use]
+    pub fn new(told: impl Fn(RecoveryProgress) + Send + Sync + 'static) -> Self {
+        Self(Arc::new(told))
+    }
+}
+
+impl fmt::Debug for ProgressCallback {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ProgressCallback").finish_non_exhaustive()
     }
 }
 
@@ -89,9 +112,11 @@ impl Log {
             recovery_point: options.recovery_point,
             log_start: options.log_start,
             expiry,
-            trust_cache: true,
-            max_unsynced_bytes: 0,
-            progress: None,
+            // What only the page cache has must not be promised again.
+            trust_cache: config.durability != Durability::Synced,
+            max_unsynced_bytes: config.max_unsynced_bytes,
+            is_compacted: config.compact,
+            progress: options.progress.as_ref().map(|callback| &*callback.0 as _),
         };
         let loaded = load(&fs, dir, &config, &how)?;
         let active = loaded
@@ -125,7 +150,17 @@ impl Log {
             log.submit(Task::RemoveSnapshots(loaded.deleted_snapshots), delay);
         }
         log.begin(options.topic_id)?;
+        if options.mode != RecoveryMode::Kafka {
+            log.remove_unfinished()?;
+        }
         Ok((log, loaded.report))
+    }
+
+    /// Removes what is left of small files whose writing did not end. A broker leaves them where they are.
+    fn remove_unfinished(&self) -> Result<()> {
+        [EpochCheckpoint::FILE_NAME, PartitionMetadata::FILE_NAME]
+            .iter()
+            .try_for_each(|name| super::producers::remove_if_there(self.fs(), &self.dir().join(format!("{name}.tmp"))))
     }
 
     fn begin(&self, topic_id: Option<Uuid>) -> Result<()> {
@@ -133,7 +168,7 @@ impl Log {
         let start = OffsetMetadata::only(self.start());
         self.update_high_watermark(&mut writer, start)?;
         self.submit(Task::ExpireProducers, EXPIRY_INTERVAL_MS);
-        let path = self.dir().join(crate::checkpoint::PartitionMetadata::FILE_NAME);
+        let path = self.dir().join(PartitionMetadata::FILE_NAME);
         if let Some(topic_id) = topic_id
             && self.fs().stat(&path)?.is_none()
         {
@@ -166,6 +201,8 @@ impl Log {
         for segment in self.segments().iter() {
             segment.close()?;
         }
+        // The marker that is written next speaks for the snapshot's name, too.
+        self.fs().sync_dir(self.dir())?;
         self.disk.close();
         self.task_queue().clear();
         self.waiters.notify();

@@ -1,9 +1,10 @@
 //! What may be deleted by age, size or log start (pure), and doing it.
 
+use std::sync::Arc;
+
 use super::Log;
 use super::state::Writer;
 use crate::error::Result;
-use crate::segment::Segment;
 use crate::units::{Offset, Timestamp};
 
 /// Why a segment may go.
@@ -79,7 +80,6 @@ impl Log {
     ///
     /// Kafka: `UnifiedLog.deleteOldSegments`.
     pub fn delete_old_segments(&self) -> Result<usize> {
-        let mut writer = self.writer()?;
         let (delete, compact) = {
             let config = self.config.load();
             (config.delete, config.compact)
@@ -91,7 +91,7 @@ impl Log {
         };
         let mut deleted = 0_usize;
         for reason in reasons {
-            deleted = deleted.saturating_add(self.delete_for(&mut writer, *reason)?);
+            deleted = deleted.saturating_add(self.delete_for(*reason)?);
         }
         Ok(deleted)
     }
@@ -137,33 +137,30 @@ impl Log {
     }
 
     /// Kafka: `UnifiedLog.deleteSegments`.
-    fn delete_for(&self, writer: &mut Writer, reason: RetentionReason) -> Result<usize> {
+    fn delete_for(&self, reason: RetentionReason) -> Result<usize> {
+        let mut writer = self.writer()?;
         let (facts, limits) = self.retention_facts()?;
         let count = deletable(&facts, &limits, reason);
         if count == 0 {
             return Ok(0);
         }
-        let mut bases: Vec<Offset> = self.segments().iter().take(count).map(|segment| segment.base()).collect();
-        let all_bases = bases.clone();
+        let bases: Vec<Offset> = self.segments().iter().take(count).map(|segment| segment.base()).collect();
+        let mut gone_bases = bases.clone();
         if self.segments().len() == count {
-            let new = self.roll_at(writer, None)?;
-            bases.retain(|base| *base != new.base());
+            let new = self.roll_at(&mut writer, None)?;
+            gone_bases.retain(|base| *base != new.base());
         }
-        let segments = std::sync::Arc::clone(&self.segments());
-        let gone: Vec<_> = segments.iter().filter(|segment| bases.contains(&segment.base())).cloned().collect();
+        let segments = Arc::clone(&self.segments());
+        let gone: Vec<_> = segments.iter().filter(|segment| gone_bases.contains(&segment.base())).cloned().collect();
         if let Some(first_kept) = gone.last().and_then(|last| segments.higher(last.base())) {
-            self.raise_log_start(writer, first_kept.base())?;
-            self.store_segments(segments.without(&bases));
-            self.mark_deleted_oldest_first(gone)?;
+            self.raise_log_start(&mut writer, first_kept.base())?;
+            self.store_segments(segments.without(&gone_bases));
         }
-        self.delete_snapshots_later(writer, &all_bases)?;
+        // Nobody appends to what is in the set no more: the disk is not waited for with the lock held.
+        drop(writer);
+        self.delete_segments_later(gone)?;
+        self.delete_snapshots_later(&mut *self.writer()?, &bases)?;
         Ok(count)
-    }
-
-    fn mark_deleted_oldest_first(&self, gone: Vec<std::sync::Arc<Segment>>) -> Result<()> {
-        gone.iter().try_for_each(|segment| segment.mark_deleted())?;
-        self.submit(super::tasks::Task::RemoveSegments(gone), self.config.load().file_delete_delay_ms);
-        Ok(())
     }
 
     /// Raises the log's start, as DeleteRecords does; whether it was lower. Whole segments below it go with the next retention.

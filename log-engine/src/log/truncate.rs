@@ -79,7 +79,8 @@ impl Log {
         self.store_segments(kept);
         writer.active = Arc::clone(&active);
         gone.iter().for_each(|segment| segment.overtake());
-        self.delete_segments_later(gone)?;
+        // Newest first: what is left is a prefix of the log after any crash.
+        self.delete_segments_later(gone.into_iter().rev().collect())?;
         active.truncate_to(offset, self.now())?;
         active.flush_log()?;
         self.fs().sync_dir(self.dir())?;
@@ -101,7 +102,7 @@ impl Log {
         let old = gone.pop();
         let bases: Vec<Offset> = gone.iter().map(|segment| segment.base()).collect();
         self.store_segments(segments.without(&bases));
-        self.delete_segments_later(gone)?;
+        self.delete_segments_later(gone.into_iter().rev().collect())?;
         match old {
             Some(old) => drop(self.replace_segment(writer, &old, offset)?),
             None => drop(self.add_segment(writer, offset)?),
@@ -145,12 +146,16 @@ impl Log {
         self.update_first_unstable(writer)
     }
 
-    /// Gives the files of `segments`, which are in the set no more, a `.deleted` name, newest first; a task removes them.
+    /// Gives the files of `segments`, which are in the set no more, a `.deleted` name, in this order; a task removes them. The folder is
+    /// synced behind each, so that no crash brings one back and not those that were to go after it.
     pub(super) fn delete_segments_later(&self, segments: Vec<Arc<Segment>>) -> Result<()> {
         if segments.is_empty() {
             return Ok(());
         }
-        segments.iter().rev().try_for_each(|segment| segment.mark_deleted())?;
+        for segment in &segments {
+            segment.mark_deleted()?;
+            self.fs().sync_dir(self.dir())?;
+        }
         self.submit(Task::RemoveSegments(segments), self.config.load().file_delete_delay_ms);
         Ok(())
     }

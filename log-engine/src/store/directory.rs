@@ -73,14 +73,14 @@ impl DataDirectory {
         Ok((Self { lock: Some(lock), may_be_marked: true, ..Self::offline(path.to_owned()) }, known))
     }
 
-    /// Takes the marker away, durably, before anything is written that it would speak for.
+    /// Takes the marker away, durably, before anything is written that it would speak for. Folders of partitions whose names were
+    /// not durable when the last process died are so, too, before anything in them is promised.
     pub(super) fn begin(&self, fs: &dyn WriteFs) -> Result<()> {
         let marker = self.path.join(root_files::CLEAN_SHUTDOWN);
         if fs.stat(&marker)?.is_some() {
             fs.remove(&marker)?;
-            fs.sync_dir(&self.path)?;
         }
-        Ok(())
+        fs.sync_dir(&self.path)
     }
 
     /// Leaves the marker that lets the next start skip recovery. Everything it speaks for must be durable.

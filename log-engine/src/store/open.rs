@@ -183,6 +183,7 @@ fn to_open(name: PartitionName, folder: PathBuf, directory: usize, known: &Known
             log_start: known.offset(&partition, OffsetCheckpoint::LOG_START),
             topic_id: None,
             clock: Arc::clone(&options.clock),
+            progress: None,
         },
         high_watermark: known.offset(&partition, OffsetCheckpoint::HIGH_WATERMARK),
         known: known.offsets.get(&partition).cloned().unwrap_or_default(),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::Loader;
 use super::check::{Checked, Spot};
 use super::report::RecoveryMode;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, Rule};
 use crate::log::producers::read_snapshot;
 use crate::producer::ProducerStates;
 use crate::segment::{Resync, Scan, Segment, SegmentFile, Step};
@@ -26,13 +26,29 @@ impl Loader<'_> {
     /// # Errors
     /// [`Error::Corrupt`] at the first place that the mode does not let be cut.
     pub(super) fn judge(&self, checked: &[Checked]) -> Result<Option<Cut>> {
-        let spot = checked.iter().enumerate().find_map(|(at, checked)| Some(Cut { at, spot: checked.spot()? }));
+        let spot = checked.iter().enumerate().find_map(|(at, one)| {
+            let behind = checked.get(at.saturating_add(1));
+            Some(Cut { at, spot: one.spot().or_else(|| self.lost_end(one, behind?))? })
+        });
         let Some(cut) = spot else { return Ok(None) };
         let Some(segment) = checked.get(cut.at).map(|checked| &checked.segment) else { return Ok(None) };
         let is_torn = self.options.mode == RecoveryMode::TornTail
             && cut.spot.next >= self.options.recovery_point
             && !self.sound_batch_follows(segment, &cut.spot)?;
         if is_torn { Ok(Some(cut)) } else { Err(Error::corrupt(&segment.path(), cut.spot.position, cut.spot.rule)) }
+    }
+
+    /// The end of a segment that is not there: a crash can keep the name of the next segment and forget how long this one was. A
+    /// leader's segments follow each other without a gap; only a cleaner leaves one, and what it writes is durable at once.
+    fn lost_end(&self, segment: &Checked, next: &Checked) -> Option<Spot> {
+        let (end, base) = (segment.facts.next(), next.segment.base());
+        let is_lost = self.options.mode == RecoveryMode::TornTail
+            && !self.options.is_compacted
+            && base > end
+            && end >= self.options.recovery_point;
+        let rule =
+            Rule::Mismatch { what: "the base offset of the next segment", found: base.get(), expected: end.get() };
+        is_lost.then_some(Spot { position: segment.rebuilt.valid_end, next: end, rule })
     }
 
     /// Whether the producers can have written the checked segments, as far as these and the snapshot of where they begin tell.

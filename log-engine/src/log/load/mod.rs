@@ -54,6 +54,8 @@ pub(super) struct LoadOptions<'a> {
     /// A crash takes no more bytes than this with it: sound batches that lie further behind bytes that are none say that these are
     /// damage. With 0 any sound batch does.
     pub(super) max_unsynced_bytes: u64,
+    /// A cleaner may have left gaps between the segments.
+    pub(super) is_compacted: bool,
     /// Is told after each segment that was checked, from any thread.
     pub(super) progress: Option<&'a (dyn Fn(RecoveryProgress) + Sync)>,
 }

@@ -1,0 +1,250 @@
+//! A store from its first partition to its close and its next start, and what it does about directories and logs that fail.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use log_engine::{
+    AppendAsLeader, CleanShutdown, Error, Fs, Identity, LeaderEpoch, Log, LogConfig, ManualClock, MetaProperties,
+    NewRecord, Offset, OffsetCheckpoint, OsFs, PartitionMetadata, Store, StoreOptions, StoreReport, Timestamp,
+    TopicPartition, Uuid, WriteFs,
+};
+
+const START: i64 = 1_700_000_000_000;
+
+fn partition(topic: &str, partition: i32) -> TopicPartition {
+    TopicPartition { topic: topic.to_owned(), partition }
+}
+
+fn options(clock: &Arc<ManualClock>) -> StoreOptions {
+    let config = LogConfig { segment_bytes: 1000, file_delete_delay_ms: 1000, ..LogConfig::default() };
+    StoreOptions { config, clock: Arc::clone(clock) as _, ..StoreOptions::default() }
+}
+
+fn clock() -> Arc<ManualClock> {
+    Arc::new(ManualClock::at(Timestamp::new(START)))
+}
+
+fn open(dirs: &[PathBuf]) -> (Store, StoreReport) {
+    Store::open(Arc::new(OsFs), dirs, options(&clock())).unwrap()
+}
+
+fn append(log: &Log, records: usize) {
+    for n in 0..records {
+        let value = n.to_string();
+        let record = NewRecord { value: Some(value.as_bytes()), ..NewRecord::default() };
+        log.append_records([record], None, &AppendAsLeader::client(LeaderEpoch::new(0))).unwrap();
+    }
+}
+
+fn checkpoint(dir: &Path, name: &str) -> Vec<(String, i64)> {
+    let path = dir.join(name);
+    let parsed = OffsetCheckpoint::parse(&fs::read(&path).unwrap_or_default(), &path);
+    let entries = parsed.map(|checkpoint| checkpoint.entries).unwrap_or_default();
+    entries.into_iter().map(|entry| (entry.partition.to_string(), entry.offset.get())).collect()
+}
+
+#[test]
+fn a_clean_stop_is_a_quick_start_with_everything_where_it_was() {
+    let root = tempfile::tempdir().unwrap();
+    let dirs = [root.path().join("a"), root.path().join("b")];
+    let identity = Identity { cluster_id: "c1".to_owned(), node_id: 7, directory_id: Uuid::from_bytes([9; 16]) };
+    let with_identity = || StoreOptions { identity: Some(identity.clone()), ..options(&clock()) };
+    let (store, report) = Store::open(Arc::new(OsFs), &dirs, with_identity()).unwrap();
+    assert!(report.directories.iter().all(|told| told.offline.is_none() && !told.was_clean && told.opened.is_empty()));
+    let (orders, bills) = (partition("orders", 0), partition("bills", 3));
+    let topic_id = Uuid::from_bytes([5; 16]);
+    let log = store.create(&orders, Some(topic_id)).unwrap();
+    append(&log, 50);
+    log.set_high_watermark(Offset::new(40)).unwrap();
+    log.delete_records_to(Offset::new(3)).unwrap();
+    append(&store.create(&bills, None).unwrap(), 1);
+    assert_eq!(store.list(), [bills.clone(), orders.clone()]);
+    assert!(Arc::ptr_eq(&store.create(&orders, None).unwrap(), &log), "the same log, not another on the same folder");
+    store.close().unwrap();
+
+    // The fewest partitions decide where one goes.
+    let (a, b) = (&dirs[0], &dirs[1]);
+    let metadata = a.join("orders-0").join(PartitionMetadata::FILE_NAME);
+    let metadata = PartitionMetadata::parse(&fs::read(&metadata).unwrap(), &metadata).unwrap();
+    assert_eq!(metadata.topic_id, topic_id);
+    assert_eq!(checkpoint(a, OffsetCheckpoint::RECOVERY_POINT), [("orders-0".to_owned(), 50)]);
+    assert_eq!(checkpoint(a, OffsetCheckpoint::LOG_START), [("orders-0".to_owned(), 3)]);
+    assert_eq!(checkpoint(a, OffsetCheckpoint::HIGH_WATERMARK), [("orders-0".to_owned(), 40)]);
+    assert_eq!(checkpoint(b, OffsetCheckpoint::HIGH_WATERMARK), [("bills-3".to_owned(), 0)]);
+    let ids = dirs.each_ref().map(|dir| {
+        let path = dir.join(MetaProperties::FILE_NAME);
+        let properties = MetaProperties::parse(&fs::read(&path).unwrap(), &path).unwrap();
+        assert_eq!((properties.cluster_id(), properties.node_id()), (Some("c1"), Some(7)));
+        properties.directory_id().unwrap()
+    });
+    assert_ne!(ids[0], ids[1]);
+
+    let (store, report) = Store::open(Arc::new(OsFs), &dirs, with_identity()).unwrap();
+    assert!(report.directories.iter().all(|told| told.was_clean && told.opened.len() == 1), "{report:?}");
+    assert!(!a.join(CleanShutdown::FILE_NAME).exists(), "it speaks for nothing any more");
+    let log = store.log(&orders).unwrap();
+    assert_eq!([log.start(), log.high_watermark(), log.end(), log.recovery_point()].map(Offset::get), [3, 40, 50, 50]);
+    drop(store);
+
+    let other = Identity { node_id: 8, ..identity };
+    let options = StoreOptions { identity: Some(other), ..options(&clock()) };
+    match Store::open(Arc::new(OsFs), &dirs, options) {
+        Err(Error::Corrupt(corrupt)) => assert!(corrupt.to_string().contains("node.id is 7, but 8 fits"), "{corrupt}"),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn two_stores_never_hold_one_directory() {
+    let root = tempfile::tempdir().unwrap();
+    let dirs = [root.path().to_owned()];
+    let (store, _) = open(&dirs);
+    assert!(matches!(Store::open(Arc::new(OsFs), &dirs, options(&clock())), Err(Error::Locked { .. })));
+    drop(store);
+    open(&dirs);
+}
+
+#[test]
+fn a_deleted_partition_is_gone_at_once_and_its_folder_later() {
+    let root = tempfile::tempdir().unwrap();
+    let clock = clock();
+    let dirs = [root.path().to_owned()];
+    let (store, _) = Store::open(Arc::new(OsFs), &dirs, options(&clock)).unwrap();
+    let orders = partition("orders", 0);
+    let old = store.create(&orders, None).unwrap();
+    append(&old, 3);
+    let id = Uuid::from_bytes([0xcd; 16]);
+    assert!(store.delete(&orders, id).unwrap());
+    assert!(!store.delete(&orders, id).unwrap());
+    assert!(store.log(&orders).is_none());
+    assert!(matches!(old.flush(true), Err(Error::Closed { .. })));
+    let folder = root.path().join(format!("orders-0.{}-delete", "cd".repeat(16)));
+    assert!(folder.is_dir() && !root.path().join("orders-0").exists());
+    assert_eq!(store.create(&orders, None).unwrap().end().get(), 0);
+    assert_eq!(store.tick().folders_removed, 0);
+    clock.set(Timestamp::new(START + 1000));
+    let ticked = store.tick();
+    assert_eq!((ticked.folders_removed, ticked.failed.len()), (1, 0));
+    assert!(!folder.exists());
+    // A folder that is left over from before is removed, too.
+    fs::create_dir(&folder).unwrap();
+    drop(store);
+    let (store, report) = open(&dirs);
+    assert_eq!(report.directories[0].to_be_removed, std::slice::from_ref(&folder));
+    assert_eq!(store.tick().folders_removed, 1);
+    assert!(!folder.exists());
+}
+
+#[test]
+fn upkeep_writes_down_what_moves() {
+    let root = tempfile::tempdir().unwrap();
+    let clock = clock();
+    let (store, _) = Store::open(Arc::new(OsFs), &[root.path().to_owned()], options(&clock)).unwrap();
+    let log = store.create(&partition("orders", 0), None).unwrap();
+    append(&log, 5);
+    log.flush(false).unwrap();
+    log.set_high_watermark(Offset::new(4)).unwrap();
+    let recovery_point = || checkpoint(root.path(), OffsetCheckpoint::RECOVERY_POINT);
+    let high_watermark = || checkpoint(root.path(), OffsetCheckpoint::HIGH_WATERMARK);
+    assert!(store.tick().failed.is_empty());
+    assert_eq!((recovery_point().len(), high_watermark().len()), (0, 0));
+    clock.set(Timestamp::new(START + 1000));
+    store.tick();
+    assert_eq!((recovery_point(), high_watermark().len()), (vec![("orders-0".to_owned(), 5)], 0));
+    clock.set(Timestamp::new(START + 5000));
+    store.tick();
+    assert_eq!(high_watermark(), [("orders-0".to_owned(), 4)]);
+}
+
+#[test]
+fn one_failed_directory_does_not_take_the_others_down() {
+    let root = tempfile::tempdir().unwrap();
+    let dirs = [root.path().join("file"), root.path().join("good")];
+    fs::write(&dirs[0], b"no directory").unwrap();
+    let (store, report) = open(&dirs);
+    assert!(report.directories[0].offline.is_some() && report.directories[1].offline.is_none(), "{report:?}");
+    append(&store.create(&partition("orders", 0), None).unwrap(), 1);
+    assert!(dirs[1].join("orders-0").is_dir());
+    store.close().unwrap();
+    assert!(dirs[1].join(CleanShutdown::FILE_NAME).exists());
+    assert!(matches!(Store::open(Arc::new(OsFs), &dirs[..1], options(&clock())), Err(Error::Io { .. })));
+}
+
+#[test]
+fn a_log_that_cannot_be_opened_keeps_its_offsets_and_no_marker_speaks_for_it() {
+    let root = tempfile::tempdir().unwrap();
+    let dirs = [root.path().to_owned()];
+    let (store, _) = open(&dirs);
+    for topic in ["good", "bad"] {
+        let log = store.create(&partition(topic, 0), None).unwrap();
+        append(&log, 30);
+        log.set_high_watermark(Offset::new(9)).unwrap();
+        log.delete_records_to(Offset::new(9)).unwrap();
+    }
+    store.close().unwrap();
+    // Not a clean stop any more: everything is looked at, and a first segment is damaged in the middle.
+    fs::remove_file(root.path().join(CleanShutdown::FILE_NAME)).unwrap();
+    fs::remove_file(root.path().join(OffsetCheckpoint::RECOVERY_POINT)).unwrap();
+    let segment = root.path().join("bad-0/00000000000000000000.log");
+    let mut bytes = fs::read(&segment).unwrap();
+    bytes[100] ^= 1;
+    fs::write(&segment, &bytes).unwrap();
+    let mut options = options(&clock());
+    options.config.max_unsynced_bytes = 500;
+    let (store, report) = Store::open(Arc::new(OsFs), &dirs, options).unwrap();
+    let told = &report.directories[0];
+    assert_eq!(told.opened.iter().map(|(name, _)| name.clone()).collect::<Vec<_>>(), [partition("good", 0)]);
+    assert!(matches!(&told.failed[..], [(name, Error::Corrupt(_))] if *name == partition("bad", 0)), "{told:?}");
+    store.close().unwrap();
+    assert_eq!(fs::read(&segment).unwrap(), bytes, "nothing was cut");
+    assert!(!root.path().join(CleanShutdown::FILE_NAME).exists());
+    for name in [OffsetCheckpoint::LOG_START, OffsetCheckpoint::HIGH_WATERMARK] {
+        let mut entries = checkpoint(root.path(), name);
+        entries.sort();
+        assert_eq!(entries, [("bad-0".to_owned(), 9), ("good-0".to_owned(), 9)], "{name}");
+    }
+}
+
+#[test]
+fn a_partition_in_two_directories_is_opened_in_neither() {
+    let root = tempfile::tempdir().unwrap();
+    let dirs = [root.path().join("a"), root.path().join("b")];
+    for dir in &dirs {
+        OsFs.create_dir(dir).unwrap();
+        OsFs.create_dir(&dir.join("orders-0")).unwrap();
+    }
+    let (store, report) = open(&dirs);
+    assert!(store.list().is_empty());
+    assert!(report.directories.iter().all(|told| told.failed.len() == 1), "{report:?}");
+    assert!(OsFs.list(&dirs[0].join("orders-0")).unwrap().is_empty());
+}
+
+#[test]
+fn what_is_no_partition_in_use_is_left_alone() {
+    let root = tempfile::tempdir().unwrap();
+    let id = "ab".repeat(16);
+    let names = [format!("orders-0.{id}-stray"), format!("orders-1.{id}-future"), "__cluster_metadata-0".to_owned()];
+    for name in names.iter().chain([&"lost+found".to_owned()]) {
+        OsFs.create_dir(&root.path().join(name)).unwrap();
+    }
+    let (store, report) = open(&[root.path().to_owned()]);
+    assert!(store.list().is_empty());
+    assert_eq!(report.directories[0].left_alone.len(), 4);
+    store.close().unwrap();
+    assert!(!root.path().join(CleanShutdown::FILE_NAME).exists(), "it would speak for the copy that is under way");
+}
+
+#[test]
+fn a_directory_taken_offline_takes_its_partitions_with_it() {
+    let root = tempfile::tempdir().unwrap();
+    let dirs = [root.path().join("a"), root.path().join("b")];
+    let (store, _) = open(&dirs);
+    let (first, second) = (partition("x", 0), partition("x", 1));
+    store.create(&first, None).unwrap();
+    store.create(&second, None).unwrap();
+    store.take_offline(&dirs[0]);
+    assert_eq!(store.list(), [second]);
+    store.create(&first, None).unwrap();
+    assert!(dirs[1].join("x-0").is_dir(), "where a directory is online");
+}
