@@ -14,7 +14,8 @@ use crate::throttle::{Rate, ThrottledFs};
 
 /// Looks into Apache Kafka's log directories: no JVM, nothing harmed
 ///
-/// Reads only: takes no lock, creates nothing, and is safe beside a live broker.
+/// Reads only: takes no lock, creates nothing, and is safe beside a live broker. What import, replay and bench write goes into a folder
+/// of its own.
 #[derive(Debug, Parser)]
 #[command(name = "log-cli", version, propagate_version = true, disable_help_subcommand = true)]
 #[command(after_help = "\
@@ -22,6 +23,7 @@ Examples:
   log-cli inspect /var/lib/kafka/data            what is this, is it healthy, what will the next start do
   log-cli verify /var/lib/kafka/data -t orders   every check; exit 1 if something is wrong
   log-cli dump orders-3 -o 4498112:+20           twenty records
+  log-cli export orders-3 -o orders-3.ndjson     all there is, and import makes a partition of it again
   log-cli find orders-3 --time 2026-01-14T03:00Z which record, in which segment, at which byte
 
 Exit codes: 0 fine or found, 1 damage found or no match, 2 wrong arguments, 3 something left out, 4 could not do it,

@@ -44,6 +44,18 @@ pub(crate) enum CliError {
         /// What would be right.
         hint: Option<String>,
     },
+    /// A file of lines has one that cannot be taken.
+    #[error("{} line {line} column {column}: {rule}", file.display())]
+    Input {
+        /// The file.
+        file: std::path::PathBuf,
+        /// The line, from 1 on.
+        line: u64,
+        /// The byte in it, from 1 on.
+        column: usize,
+        /// What it breaks.
+        rule: String,
+    },
     /// Output could not be written. A closed pipe ends the command quietly.
     #[error("cannot write the output: {0}")]
     Output(#[from] io::Error),
@@ -66,7 +78,7 @@ impl CliError {
 
     fn exit(&self) -> Exit {
         match self {
-            Self::Engine(_) | Self::Output(_) => Exit::Failed,
+            Self::Engine(_) | Self::Output(_) | Self::Input { .. } => Exit::Failed,
             Self::Usage { .. } | Self::Arguments(_) => Exit::Usage,
             Self::Refused { .. } => Exit::Refused,
         }

@@ -8,6 +8,7 @@ mod new_file;
 mod output;
 mod progress;
 mod render;
+mod rows;
 mod select;
 mod throttle;
 mod walk;

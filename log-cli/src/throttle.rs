@@ -19,21 +19,46 @@ impl std::str::FromStr for Rate {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let bare = text.trim().trim_end_matches("/s");
-        let digits = bare.find(|c: char| !c.is_ascii_digit()).unwrap_or(bare.len());
-        let (number, unit) = bare.split_at(digits);
-        let factor = match unit.trim().to_ascii_lowercase().as_str() {
-            "" | "b" => 1,
-            "k" | "kb" => 1_000,
-            "m" | "mb" => 1_000_000,
-            "g" | "gb" => 1_000_000_000,
-            "kib" => 1 << 10,
-            "mib" => 1 << 20,
-            "gib" => 1 << 30,
-            _ => return Err(format!("{unit:?} is no unit; write for example 200MiB/s")),
-        };
-        let rate = number.parse::<u64>().ok().and_then(|n| n.checked_mul(factor)).filter(|rate| *rate > 0);
+        let rate = parse_bytes(text.trim().trim_end_matches("/s"))?.filter(|rate| *rate > 0);
         rate.map(Self).ok_or_else(|| format!("{text:?} is no rate above 0; write for example 200MiB/s"))
+    }
+}
+
+/// A number with a unit of bytes; `None` if the number is none, or too large.
+fn parse_bytes(text: &str) -> Result<Option<u64>, String> {
+    let bare = text.trim();
+    let digits = bare.find(|c: char| !c.is_ascii_digit()).unwrap_or(bare.len());
+    let (number, unit) = bare.split_at(digits);
+    let factor = match unit.trim().to_ascii_lowercase().as_str() {
+        "" | "b" => 1,
+        "k" | "kb" => 1_000,
+        "m" | "mb" => 1_000_000,
+        "g" | "gb" => 1_000_000_000,
+        "kib" => 1 << 10,
+        "mib" => 1 << 20,
+        "gib" => 1 << 30,
+        _ => return Err(format!("{unit:?} is no unit of bytes; write for example 200MiB")),
+    };
+    Ok(number.parse::<u64>().ok().and_then(|n| n.checked_mul(factor)))
+}
+
+/// Bytes, as a person writes them: `64MiB`, `1GB`, `1000`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Size(u64);
+
+impl Size {
+    /// How many.
+    pub(crate) const fn bytes(self) -> u64 {
+        self.0
+    }
+}
+
+impl std::str::FromStr for Size {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let size = parse_bytes(text)?.filter(|size| *size > 0);
+        size.map(Self).ok_or_else(|| format!("{text:?} is no size above 0; write for example 64MiB"))
     }
 }
 

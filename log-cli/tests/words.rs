@@ -13,7 +13,9 @@ const MOST: usize = 24;
 pub(crate) fn command_line(data: &[u8]) -> Option<Vec<OsString>> {
     let words: Vec<&[u8]> = data.split(|byte| *byte == b'\n').take(MOST).collect();
     let leaves = |word: &&[u8]| word.contains(&b'/') || word.contains(&0) || word.windows(2).any(|two| two == b"..");
-    let waits = |word: &&[u8]| word.starts_with(b"--fol") || word.starts_with(b"--rate") || is_follow(word);
+    let waits = |word: &&[u8]| {
+        word.starts_with(b"--fol") || word.starts_with(b"--rate") || word.starts_with(b"bench") || is_follow(word)
+    };
     if words.iter().any(|word| leaves(word) || waits(word)) {
         return None;
     }

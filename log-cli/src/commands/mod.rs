@@ -6,10 +6,12 @@ mod explain;
 mod export;
 mod find;
 mod grep;
+mod import;
 mod inspect;
 pub(crate) mod kafka_dump_log;
 mod ls;
 mod man;
+mod replay;
 mod stats;
 mod tail;
 mod verify;
@@ -45,6 +47,10 @@ pub(crate) enum Command {
     Stats(Box<stats::Arguments>),
     /// Write all there is of records into a file: JSON lines for programs and for import, CSV for spreadsheets
     Export(Box<export::Arguments>),
+    /// Make a partition's folder of an export, or of lines that somebody wrote by hand
+    Import(import::Arguments),
+    /// Write records once more: into other partitions or as lines, at their own pace or another
+    Replay(Box<replay::Arguments>),
     /// Print the completions of a shell
     Completions(completions::Arguments),
     /// Do what Kafka 4.4.0's kafka-dump-log does: same arguments, same output, same exit codes
@@ -76,6 +82,8 @@ impl Command {
             Self::Ls(arguments) => ls::run(&arguments, global),
             Self::Stats(arguments) => stats::run(&arguments, global),
             Self::Export(arguments) => export::run(&arguments, global),
+            Self::Import(arguments) => import::run(&arguments, global),
+            Self::Replay(arguments) => replay::run(&arguments, global),
             Self::Completions(arguments) => completions::run(&arguments),
             Self::KafkaDumpLog(arguments) => kafka_dump_log::run_raw(&arguments.args),
             Self::Man(arguments) => man::run(&arguments),

@@ -13,6 +13,7 @@ use std::fmt::Debug;
 use log_engine::Record;
 
 use bytes::BytesFormat;
+pub(crate) use bytes::{base64, json_string};
 pub(crate) use json::Int64;
 use template::Template;
 use time::TimeFormat;

@@ -18,7 +18,8 @@ pub(crate) enum CodecName {
 }
 
 impl CodecName {
-    const fn codec(self) -> Codec {
+    /// The engine's word for it.
+    pub(crate) const fn codec(self) -> Codec {
         match self {
             Self::None => Codec::None,
             Self::Gzip => Codec::Gzip,

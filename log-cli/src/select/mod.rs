@@ -11,8 +11,9 @@ pub(crate) mod time;
 use log_engine::{Batch, Record};
 use regex::bytes::Regex;
 
+pub(crate) use batches::CodecName;
 pub(crate) use batches::Control;
-use batches::{BatchTests, CodecName, EpochRange};
+use batches::{BatchTests, EpochRange};
 use offsets::{OffsetRange, Range};
 pub(crate) use records::KeyTest;
 use records::{HeaderTest, RecordTests, ValueTest};
@@ -177,6 +178,12 @@ impl Selection {
     /// Which control records are wanted, where the arguments say it.
     pub(crate) const fn control(&self) -> Option<Control> {
         self.control
+    }
+
+    /// True if nothing is chosen.
+    pub(crate) fn is_everything(&self) -> bool {
+        let has_ranges = self.offsets.is_some() || self.since.is_some() || self.until.is_some() || self.limit.is_some();
+        !has_ranges && self.control.is_none() && self.asks_nothing()
     }
 
     /// True if the end of the log must be known to say which offsets are wanted.
