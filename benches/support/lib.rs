@@ -3,69 +3,18 @@
 //! A throughput is a property of the machine; a ratio to a floor that is measured alternately with it, round by round, survives a
 //! change of machine and a noisy neighbour. The tables that the README shows are printed by these.
 
-use std::fmt;
-use std::hint::black_box;
+mod engine;
+mod floor;
+#[cfg(feature = "peers")]
+pub mod peers;
+mod rounds;
+
 use std::path::{Path, PathBuf};
-use std::time::Instant;
 
+pub use engine::{engine, folder};
+pub use floor::{Aligned, read_and_checksum, touch_memory, write_pieces};
 use log_engine::{BatchBuilder, Codec, LeaderEpoch, Offset, SegmentFile, Timestamp};
-
-/// How a run compares with its floor.
-#[derive(Clone, Copy, Debug)]
-pub struct Ratio {
-    /// Median of the rounds' floor time divided by our time: above 1 is faster than the floor.
-    pub median: f64,
-    /// The tenth and the ninetieth percentile.
-    pub spread: (f64, f64),
-    /// Median seconds of ours.
-    pub ours: f64,
-    /// Median seconds of the floor.
-    pub floor: f64,
-}
-
-impl fmt::Display for Ratio {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:.2} ({:.2} .. {:.2}) x", self.median, self.spread.0, self.spread.1)
-    }
-}
-
-/// Runs `ours` and `floor` alternately `rounds` times, after one round that does not count.
-pub fn ratio(rounds: usize, mut ours: impl FnMut(), mut floor: impl FnMut()) -> Ratio {
-    let timed = |work: &mut dyn FnMut()| {
-        let start = Instant::now();
-        work();
-        start.elapsed().as_secs_f64()
-    };
-    timed(&mut ours);
-    timed(&mut floor);
-    let rounds: Vec<_> = (0..rounds.max(1)).map(|_| (timed(&mut ours), timed(&mut floor))).collect();
-    let of = |value: fn(&(f64, f64)) -> f64, at: f64| quantile(rounds.iter().map(value).collect(), at);
-    let speed = |round: &(f64, f64)| round.1 / round.0;
-    Ratio {
-        median: of(speed, 0.5),
-        spread: (of(speed, 0.1), of(speed, 0.9)),
-        ours: of(|round| round.0, 0.5),
-        floor: of(|round| round.1, 0.5),
-    }
-}
-
-fn quantile(mut values: Vec<f64>, at: f64) -> f64 {
-    values.sort_by(f64::total_cmp);
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        clippy::cast_precision_loss,
-        reason = "an index"
-    )]
-    let index = (at * (values.len().saturating_sub(1)) as f64).round() as usize;
-    values.get(index).copied().unwrap_or(f64::NAN)
-}
-
-/// A number of rounds from the environment, so that a quick look and a careful run use the same program.
-#[must_use]
-pub fn rounds(default: usize) -> usize {
-    std::env::var("BENCH_ROUNDS").ok().and_then(|text| text.parse().ok()).unwrap_or(default)
-}
+pub use rounds::{Ratio, Runs, Sample, Subject, interleave, quantile, ratio, rounds, timed};
 
 /// What the records of generated batches look like.
 #[derive(Clone, Copy, Debug)]
@@ -154,26 +103,4 @@ pub fn partition(root: &Path, shape: Shape, segment: usize, bytes: usize) -> Pat
     std::fs::write(dir.join("leader-epoch-checkpoint"), "0\n1\n0 0\n").expect("a file");
     std::fs::write(dir.join("partition.metadata"), "version: 0\ntopic_id: AAAAAAAAAAEAAAAAAAAAAg").expect("a file");
     dir
-}
-
-/// The floor of every scan: reads the file with read(2) in pieces of 256 KiB into one aligned buffer and checksums each.
-///
-/// # Panics
-/// If the disk refuses.
-pub fn read_and_checksum(path: &Path) -> u64 {
-    use std::io::Read;
-    const PIECE: usize = 256 << 10;
-    let mut file = std::fs::File::open(path).expect("a file");
-    let mut buffer = vec![0; PIECE + 4096];
-    let gap = buffer.as_ptr().align_offset(4096);
-    let buffer = &mut buffer[gap..gap + PIECE];
-    let mut total = 0;
-    loop {
-        let n = file.read(buffer).expect("bytes");
-        if n == 0 {
-            return total;
-        }
-        black_box(crc32c::crc32c(&buffer[..n]));
-        total += n as u64;
-    }
 }
