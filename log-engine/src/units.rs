@@ -84,6 +84,7 @@ impl Offset {
 
     /// How far `self` lies past `base`; `None` if an index entry cannot say it (below the base, or past `i32::MAX`).
     #[must_use]
+    #[inline]
     pub fn delta_from(self, base: Self) -> Option<OffsetDelta> {
         let delta = self.0.checked_sub(base.0)?;
         i32::try_from(delta).ok().filter(|delta| *delta >= 0).map(OffsetDelta)

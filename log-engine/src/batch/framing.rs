@@ -10,7 +10,6 @@
 //! The rules are those of Kafka's iterator over files (`FileLogInputStream.nextBatch`), so that a walk here stops where a
 //! broker's walk stops. No checksum and no magic is looked at.
 
-use crate::encoding::Reader;
 use crate::units::Offset;
 
 /// Bytes in front of what the size field counts.
@@ -60,8 +59,7 @@ pub(crate) fn framing(head: &[u8], left: u64) -> Framing {
     if left <= FRAMING_LEN as u64 {
         return Framing::Stop(if left == 0 { Stop::End } else { Stop::Remainder { left } });
     }
-    let mut reader = Reader::new(head);
-    let (Ok(offset), Ok(size)) = (reader.take_i64(), reader.take_i32()) else {
+    let Some((offset, size)) = offset_and_size(head) else {
         return Framing::Stop(Stop::Remainder { left });
     };
     match u64::try_from(size) {
@@ -75,6 +73,13 @@ pub(crate) fn framing(head: &[u8], left: u64) -> Framing {
         }
         _ => Framing::Stop(Stop::Size { size }),
     }
+}
+
+/// The first two fields; `None` if they are not there.
+#[inline]
+pub(super) fn offset_and_size(head: &[u8]) -> Option<(i64, i32)> {
+    let (offset, rest) = head.split_first_chunk()?;
+    Some((i64::from_be_bytes(*offset), i32::from_be_bytes(*rest.first_chunk()?)))
 }
 
 #[cfg(test)]

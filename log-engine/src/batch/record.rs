@@ -13,7 +13,7 @@
 //!
 //! Kafka: `DefaultRecord`.
 
-use crate::encoding::{Reader, Writer, varint_len, varlong_len};
+use crate::encoding::{MAX_VARINT_LEN, Reader, Varints, Writer, varint_len};
 use crate::error::{Malformed, Rule};
 use crate::units::{Offset, Sequence, Timestamp};
 
@@ -108,6 +108,7 @@ pub(crate) struct Base {
 }
 
 /// Adds one record to `out`.
+#[inline]
 pub(crate) fn encode(
     out: &mut Vec<u8>,
     timestamp_delta: i64,
@@ -116,23 +117,44 @@ pub(crate) fn encode(
     value: Option<&[u8]>,
     headers: &[Header<'_>],
 ) -> Result<(), Malformed> {
-    let length = body_len(timestamp_delta, offset_delta, key, value, headers);
+    let mut head = Varints::default();
+    head.put_i8(0);
+    head.put_varlong(timestamp_delta);
+    head.put_varint(offset_delta);
+    head.put_varint(key.map_or(-1, length_of));
+    let (key, value_len) = (key.unwrap_or_default(), value.map_or(-1, length_of));
+    let length = (head.bytes().len() + varint_len(value_len))
+        .saturating_add(key.len())
+        .saturating_add(value.map_or(0, <[u8]>::len))
+        .saturating_add(headers_len(headers));
     let too_large = || Malformed::new(0, Rule::TooLarge { what: "a record", limit: i32::MAX.unsigned_abs().into() });
-    let length = i32::try_from(length).map_err(|_| too_large())?;
+    head.put_before(i32::try_from(length).map_err(|_| too_large())?);
+    out.reserve(length.saturating_add(MAX_VARINT_LEN));
     let mut writer = Writer::new(out);
-    writer.put_varint(length);
-    writer.put_i8(0);
-    writer.put_varlong(timestamp_delta);
-    writer.put_varint(offset_delta);
-    put_nullable(&mut writer, key);
-    put_nullable(&mut writer, value);
+    if key.is_empty() {
+        head.put_varint(value_len);
+        writer.put_bytes(head.bytes());
+    } else {
+        writer.put_bytes(head.bytes());
+        writer.put_bytes(key);
+        writer.put_varint(value_len);
+    }
+    writer.put_bytes(value.unwrap_or_default());
+    if headers.is_empty() {
+        writer.put_i8(0);
+    } else {
+        put_headers(&mut writer, headers);
+    }
+    Ok(())
+}
+
+fn put_headers(writer: &mut Writer<'_>, headers: &[Header<'_>]) {
     writer.put_varint(length_of(headers));
     for header in headers {
         writer.put_varint(length_of(header.key));
         writer.put_bytes(header.key);
-        put_nullable(&mut writer, header.value);
+        put_nullable(writer, header.value);
     }
-    Ok(())
 }
 
 /// Takes one record.
@@ -239,24 +261,16 @@ fn put_nullable(writer: &mut Writer<'_>, bytes: Option<&[u8]>) {
     }
 }
 
-/// Bytes behind the length field; [`encode`] refuses what does not fit an `i32` before any single length can overflow one.
-fn body_len(
-    timestamp_delta: i64,
-    offset_delta: i32,
-    key: Option<&[u8]>,
-    value: Option<&[u8]>,
-    headers: &[Header<'_>],
-) -> usize {
+/// Bytes that the headers take with their count; [`encode`] refuses what does not fit an `i32` before any single length can overflow
+/// one.
+fn headers_len(headers: &[Header<'_>]) -> usize {
     let nullable = |bytes: Option<&[u8]>| bytes.map_or(1, |b| varint_len(length_of(b)).saturating_add(b.len()));
-    let headers_len = headers.iter().fold(varint_len(length_of(headers)), |sum, header| {
+    headers.iter().fold(varint_len(length_of(headers)), |sum, header| {
         sum.saturating_add(nullable(Some(header.key))).saturating_add(nullable(header.value))
-    });
-    (1 + varlong_len(timestamp_delta) + varint_len(offset_delta))
-        .saturating_add(nullable(key))
-        .saturating_add(nullable(value))
-        .saturating_add(headers_len)
+    })
 }
 
+#[inline]
 fn length_of<T>(items: &[T]) -> i32 {
     i32::try_from(items.len()).unwrap_or(i32::MAX)
 }

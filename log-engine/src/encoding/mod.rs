@@ -10,7 +10,7 @@ mod writer;
 
 pub(crate) use checksum::{Crc32, crc32, crc32c, crc32c_append};
 pub(crate) use reader::Reader;
+pub(crate) use varint::{MAX_VARINT_LEN, varint_len};
 #[cfg(feature = "testing")]
-pub(crate) use varint::{MAX_VARINT_LEN, MAX_VARLONG_LEN};
-pub(crate) use varint::{varint_len, varlong_len};
-pub(crate) use writer::Writer;
+pub(crate) use varint::{MAX_VARLONG_LEN, varlong_len};
+pub(crate) use writer::{Varints, Writer};

@@ -39,6 +39,7 @@ pub(crate) const fn varint_len(n: i32) -> usize {
 }
 
 /// Bytes that `n` takes as a zig-zag varlong.
+#[cfg(any(test, feature = "testing"))]
 #[must_use]
 pub(crate) const fn varlong_len(n: i64) -> usize {
     groups(zigzag64(n))
