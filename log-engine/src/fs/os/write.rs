@@ -45,7 +45,11 @@ impl File for OsWriteFile {
 
 impl WriteFile for OsWriteFile {
     fn write_at(&self, parts: &[IoSlice<'_>], position: u64) -> io::Result<usize> {
-        Ok(retry_on_intr(|| rustix::io::pwritev(&self.0, parts, position))?)
+        Ok(match parts {
+            // The system copies a list of parts before it looks at it, which a single short part feels.
+            [part] => retry_on_intr(|| rustix::io::pwrite(&self.0, part, position)),
+            parts => retry_on_intr(|| rustix::io::pwritev(&self.0, parts, position)),
+        }?)
     }
 
     fn set_len(&self, len: u64) -> io::Result<()> {

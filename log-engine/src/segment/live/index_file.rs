@@ -1,5 +1,6 @@
 //! An index file of an open segment: read when it is first asked, grown in memory, written behind.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use super::{Place, bytes_of};
@@ -20,7 +21,12 @@ pub(super) struct IndexFile<E> {
     place: Arc<Place>,
     file: SegmentFile,
     state: RwLock<State<E>>,
+    /// How many entries there are, for who appends and asks each time; [`UNKNOWN`] until the index is loaded.
+    len: AtomicUsize,
 }
+
+/// The index was not asked for yet.
+const UNKNOWN: usize = usize::MAX;
 
 #[derive(Debug)]
 struct State<E> {
@@ -36,7 +42,7 @@ struct State<E> {
 impl<E: IndexEntry> IndexFile<E> {
     pub(super) fn new(place: &Arc<Place>, file: SegmentFile) -> Self {
         let state = State { index: None, written: 0, handle: None, is_synced: true };
-        Self { place: Arc::clone(place), file, state: RwLock::new(state) }
+        Self { place: Arc::clone(place), file, state: RwLock::new(state), len: AtomicUsize::new(UNKNOWN) }
     }
 
     /// Makes the file, which must not be there, without an entry.
@@ -45,7 +51,16 @@ impl<E: IndexEntry> IndexFile<E> {
         let path = self.place.path(self.file);
         state.handle = Some(self.place.fs.open_write(&path, OpenMode::New)?);
         state.index = Some(Index::new(path, self.place.base, Vec::new()));
+        self.len.store(0, Ordering::Release);
         Ok(())
+    }
+
+    /// How many entries there are.
+    pub(super) fn len(&self) -> Result<usize> {
+        match self.len.load(Ordering::Acquire) {
+            UNKNOWN => self.read(Index::len),
+            len => Ok(len),
+        }
     }
 
     /// What `ask` makes of the index. No disk is waited for but at the first time.
@@ -62,7 +77,9 @@ impl<E: IndexEntry> IndexFile<E> {
     /// Adds an entry; how many wait to be written now.
     pub(super) fn push(&self, entry: &E) -> Result<usize> {
         let mut state = self.state_mut();
-        self.loaded(&mut state)?.push(entry);
+        let index = self.loaded(&mut state)?;
+        index.push(entry);
+        self.len.store(index.len(), Ordering::Release);
         state.is_synced = false;
         Ok(state.waiting())
     }
@@ -96,6 +113,7 @@ impl<E: IndexEntry> IndexFile<E> {
             return Ok(());
         }
         index.truncate(entries);
+        self.len.store(entries, Ordering::Release);
         state.is_synced = false;
         if state.written > entries {
             state.written = entries;
@@ -114,6 +132,7 @@ impl<E: IndexEntry> IndexFile<E> {
         let is_same = before == Some(index.bytes());
         let same = before.unwrap_or_default().iter().zip(index.bytes()).take_while(|(a, b)| a == b).count();
         let mut state = self.state_mut();
+        self.len.store(index.len(), Ordering::Release);
         state.index = Some(index);
         state.written = same / E::LEN;
         if is_same {
@@ -198,6 +217,7 @@ impl<E: IndexEntry> IndexFile<E> {
             None => Index::new(path, self.place.base, Vec::new()),
         };
         state.written = index.len();
+        self.len.store(index.len(), Ordering::Release);
         Ok(state.index.insert(index))
     }
 

@@ -260,8 +260,8 @@ impl Segment {
     /// [`Error::Io`] where an index cannot be read.
     pub fn is_index_full(&self) -> Result<bool> {
         let limit = self.options.segment_index_bytes;
-        let offsets = self.offsets.read(|index| room::<OffsetEntry>(index.len(), limit, 0).is_err())?;
-        Ok(offsets || self.times.read(|index| room::<TimeEntry>(index.len(), limit, 1).is_err())?)
+        let is_full = room::<OffsetEntry>(self.offsets.len()?, limit, 0).is_err();
+        Ok(is_full || room::<TimeEntry>(self.times.len()?, limit, 1).is_err())
     }
 
     /// What decides whether the segment is full.
@@ -285,11 +285,7 @@ impl Segment {
     /// # Errors
     /// [`Error::Io`] where an index cannot be read.
     pub fn index_entries(&self) -> Result<(usize, usize, usize)> {
-        Ok((
-            self.offsets.read(super::Index::len)?,
-            self.times.read(super::Index::len)?,
-            self.txns.read(super::Index::len)?,
-        ))
+        Ok((self.offsets.len()?, self.times.len()?, self.txns.len()?))
     }
 
     fn writer(&self) -> MutexGuard<'_, Writer> {
