@@ -5,6 +5,7 @@
 
 use std::fs::File;
 use std::hint::black_box;
+#[cfg(feature = "peers")]
 use std::path::Path;
 
 use log_benches::{

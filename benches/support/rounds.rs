@@ -122,10 +122,8 @@ impl fmt::Display for Ratio {
 
 /// Runs `ours` and `floor` alternately `rounds` times, after one round that does not count.
 pub fn ratio(rounds: usize, mut ours: impl FnMut(), mut floor: impl FnMut()) -> Ratio {
-    let subjects = vec![
-        Subject::new("ours", move || timed(&mut ours)),
-        Subject::new("floor", move || timed(&mut floor)),
-    ];
+    let subjects =
+        vec![Subject::new("ours", move || timed(&mut ours)), Subject::new("floor", move || timed(&mut floor))];
     let runs = interleave(rounds, subjects);
     runs[0].against(&runs[1])
 }

@@ -2,9 +2,9 @@
 //!
 //! Kafka: `UnifiedLog.analyzeAndValidateRecords`, over the batches that `ByteBufferLogInputStream` finds.
 
-use super::{AppendOrigin, Batch, FRAMING_LEN, LOG_OVERHEAD, MIN_SIZE};
+use super::framing::offset_and_size;
+use super::{AppendOrigin, Batch, Built, FRAMING_LEN, LOG_OVERHEAD, MIN_SIZE};
 use crate::compress::Codec;
-use crate::encoding::Reader;
 use crate::error::{Malformed, Refusal, Rule};
 use crate::units::{LeaderEpoch, Offset, Timestamp};
 
@@ -53,6 +53,20 @@ impl Analysis {
         batches: 0,
     };
 
+    /// What [`analyze`] would find of one batch of `bytes` that was just built.
+    pub(crate) fn of_built(bytes: usize, built: &Built) -> Self {
+        Self {
+            first_offset: Some(Offset::ZERO),
+            last_offset_of_first_batch: Offset::new(built.count.saturating_sub(1)),
+            last_offset: Offset::new(built.count.saturating_sub(1)),
+            max_timestamp: built.max_timestamp,
+            valid_bytes: bytes,
+            source_codec: built.codec,
+            last_leader_epoch: None,
+            batches: 1,
+        }
+    }
+
     /// The lowest offset that is known without looking at records.
     ///
     /// Kafka: `LogAppendInfo.firstOrLastOffsetOfFirstBatch`.
@@ -92,8 +106,7 @@ pub fn analyze(bytes: &[u8], rules: &AnalysisRules) -> Result<Analysis, Refusal>
 ///
 /// Kafka: `ByteBufferLogInputStream.nextBatch`, which checks more than the walk over files.
 pub(super) fn next_batch(bytes: &[u8]) -> Result<Option<(Batch<'_>, &[u8])>, Malformed> {
-    let mut reader = Reader::new(bytes);
-    let (Ok(_), Ok(size)) = (reader.take_i64(), reader.take_i32()) else {
+    let Some((_, size)) = offset_and_size(bytes) else {
         return Ok(None);
     };
     let Some(counted) = usize::try_from(size).ok().filter(|_| size >= MIN_SIZE) else {

@@ -39,6 +39,23 @@ pub enum BuildError {
     Level(String),
 }
 
+/// What was noted while the records of a batch were collected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Built {
+    /// How many records there are.
+    pub(crate) count: i64,
+    /// The smallest timestamp but -1; the largest number if there is none.
+    pub(crate) min_timestamp: Timestamp,
+    /// The largest timestamp; -1 if there is none.
+    pub(crate) max_timestamp: Timestamp,
+    /// Every record has a key.
+    pub(crate) has_all_keys: bool,
+    /// Bytes of all records before they are compressed.
+    pub(crate) records_len: usize,
+    /// How they are compressed.
+    pub(crate) codec: Codec,
+}
+
 /// Collects records and makes one v2 batch of them.
 #[derive(Clone, Debug)]
 pub struct BatchBuilder {
@@ -53,7 +70,9 @@ pub struct BatchBuilder {
     records: Vec<u8>,
     count: i32,
     base_timestamp: Option<Timestamp>,
+    min_timestamp: Timestamp,
     max_timestamp: Timestamp,
+    has_all_keys: bool,
     last_offset: Option<Offset>,
     reaches: Option<Offset>,
 }
@@ -74,7 +93,9 @@ impl BatchBuilder {
             records: Vec::new(),
             count: 0,
             base_timestamp: None,
+            min_timestamp: Timestamp::new(i64::MAX),
             max_timestamp: Timestamp::NONE,
+            has_all_keys: true,
             last_offset: None,
             reaches: None,
         }
@@ -141,10 +162,15 @@ impl BatchBuilder {
     /// Puts the records into `buffer`, whose content goes, to save its memory from being asked for again.
     #[must_use]
     pub fn reusing(mut self, buffer: Vec<u8>) -> Self {
+        self.reuse(buffer);
+        self
+    }
+
+    /// As [`Self::reusing`].
+    pub(crate) fn reuse(&mut self, buffer: Vec<u8>) {
         let records = std::mem::replace(&mut self.records, buffer);
         self.records.clear();
         self.records.extend_from_slice(&records);
-        self
     }
 
     /// How many records it holds.
@@ -159,10 +185,23 @@ impl BatchBuilder {
         self.count == 0
     }
 
+    /// What is known of the records.
+    pub(crate) fn built(&self) -> Built {
+        Built {
+            count: self.count.into(),
+            min_timestamp: self.min_timestamp,
+            max_timestamp: self.max_timestamp,
+            has_all_keys: self.has_all_keys,
+            records_len: self.body().len(),
+            codec: self.codec,
+        }
+    }
+
     /// Adds a record behind the last one.
     ///
     /// # Errors
     /// As [`Self::push_at`].
+    #[inline]
     pub fn push(
         &mut self,
         timestamp: Timestamp,
@@ -178,6 +217,7 @@ impl BatchBuilder {
     ///
     /// # Errors
     /// [`BuildError::OffsetNotRising`], [`BuildError::Timestamp`], [`BuildError::TooLarge`]. Nothing was added then.
+    #[inline]
     pub fn push_at(
         &mut self,
         offset: Offset,
@@ -204,6 +244,10 @@ impl BatchBuilder {
             .map_err(|_| BuildError::TooLarge)?;
         self.base_timestamp = Some(base);
         self.max_timestamp = self.max_timestamp.max(timestamp);
+        if timestamp != Timestamp::NONE {
+            self.min_timestamp = self.min_timestamp.min(timestamp);
+        }
+        self.has_all_keys &= key.is_some();
         self.last_offset = Some(offset);
         self.count = count;
         Ok(())

@@ -20,6 +20,7 @@ mod walk;
 
 pub use analyze::{Analysis, AnalysisRules, analyze};
 pub use attributes::{Attributes, TimestampType};
+pub(crate) use builder::Built;
 pub use builder::{BatchBuilder, BuildError};
 pub use control::{ControlRecord, ControlType, Voter, VoterEndpoint};
 pub use framing::{FRAMING_LEN, LOG_OVERHEAD, MIN_SIZE, Stop};
@@ -31,6 +32,7 @@ pub use legacy::LegacyHeader;
 pub use origin::AppendOrigin;
 pub use record::{Header, Headers, LegacyChecksum, MIN_RECORD_LEN, Record};
 pub use records::{MAX_DECOMPRESSED, Records, Scratch};
+pub(crate) use validate::assign_built;
 pub use validate::{Validated, ValidationRules, validate};
 pub use walk::Walk;
 

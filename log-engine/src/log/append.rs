@@ -4,12 +4,17 @@
 //! is asked. Kafka: `UnifiedLog.append`.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use super::Log;
+use super::config::LogConfig;
 use super::roll::Incoming;
 use super::state::Writer;
 use super::ticket::{Durability, Ticket};
-use crate::batch::{Analysis, AnalysisRules, AppendOrigin, BatchBuilder, ValidationRules, Walk, analyze, validate};
+use crate::batch::{
+    Analysis, AnalysisRules, AppendOrigin, BatchBuilder, Built, TimestampType, Validated, ValidationRules, Walk,
+    analyze, assign_built, validate,
+};
 use crate::checkpoint::EpochEntry;
 use crate::compress::Codec;
 use crate::error::{Refusal, Result};
@@ -101,47 +106,74 @@ impl Log {
     ///
     /// Kafka: `UnifiedLog.appendAsLeader`.
     pub fn append_as_leader(&self, batches: &mut [u8], how: &AppendAsLeader) -> Result<Appended> {
-        let appended = self.lead(batches, how)?;
-        self.keep_promise(appended, how)
+        let config = self.config.load();
+        let call = Call { how, config: &config, now: Timestamp::NONE };
+        let appended = self.lead(batches, &call)?;
+        self.keep_promise(appended, &call)
     }
 
     /// Syncs behind an append where its level of durability asks for it, with the append lock free for others.
-    fn keep_promise(&self, appended: Appended, how: &AppendAsLeader) -> Result<Appended> {
-        let level = how.durability.unwrap_or_else(|| self.config.load().durability);
+    fn keep_promise(&self, appended: Appended, call: &Call<'_>) -> Result<Appended> {
+        let level = call.how.durability.unwrap_or(call.config.durability);
         self.sync_after_append(appended.ticket.end(), level)?;
         Ok(appended)
     }
 
-    fn lead(&self, batches: &mut [u8], how: &AppendAsLeader) -> Result<Appended> {
-        let limit = self.config.load().max_message_bytes;
+    fn lead(&self, batches: &mut [u8], call: &Call<'_>) -> Result<Appended> {
+        let how = call.how;
+        let limit = call.config.max_message_bytes;
         let rules = AnalysisRules {
             origin: how.origin,
             leader_epoch: how.leader_epoch,
             max_message_bytes: (how.origin != AppendOrigin::RaftLeader).then_some(limit),
         };
-        let mut writer = self.writer()?;
-        self.write_topic_id(&mut writer)?;
-        drop(writer);
+        self.begin_append()?;
         let analysis = analyze(batches, &rules)?;
         let Some(valid) = batches.get_mut(..analysis.valid_bytes).filter(|valid| !valid.is_empty()) else {
             return Ok(self.nothing_appended(&analysis));
         };
         let mut writer = self.writer()?;
+        let call = Call { now: self.now(), ..*call };
         if how.origin == AppendOrigin::RaftLeader {
-            return self.place_as_they_are(&mut writer, valid, &analysis, how);
+            return self.place_as_they_are(&mut writer, valid, &analysis, &call);
         }
-        let placed = self.place(&mut writer, valid, &analysis, how)?;
+        let rules = self.validation_rules(&call, analysis.source_codec);
+        let placed = validate(valid, &rules, &mut writer.scratch)?;
         let bytes = placed.rebuilt.as_deref().unwrap_or(valid);
         if placed.rebuilt.is_some() {
             check_sizes(bytes, limit)?;
         }
-        let facts = Facts {
-            first: Some(placed.first_offset),
-            last: placed.last_offset,
-            max_timestamp: placed.max_timestamp,
-            append_time: placed.append_time,
-        };
-        self.append_placed(&mut writer, bytes, &facts, &analysis, how)
+        self.append_placed(&mut writer, bytes, &Facts::of(&placed), &analysis, &call)
+    }
+
+    /// Appends a batch that this library has just made, so that nothing of it has to be looked at again: `batch` keeps the rules of
+    /// [`validate`] for a log with the call's settings.
+    pub(super) fn append_built(&self, batch: &mut [u8], built: &Built, call: &Call<'_>) -> Result<Appended> {
+        let (size, limit) = (batch.len() as u64, call.config.max_message_bytes);
+        self.begin_append()?;
+        if size > limit {
+            return Err(Refusal::MessageTooLarge { size, limit }.into());
+        }
+        let mut writer = self.writer()?;
+        let is_append_time = call.config.message_timestamp_type == TimestampType::LogAppendTime;
+        let call = Call { now: if is_append_time { self.now() } else { call.now }, ..*call };
+        let placed = assign_built(batch, built, &self.validation_rules(&call, built.codec));
+        let analysis = Analysis::of_built(batch.len(), built);
+        let appended = self.append_placed(&mut writer, batch, &Facts::of(&placed), &analysis, &call)?;
+        drop(writer);
+        self.keep_promise(appended, &call)
+    }
+
+    /// What every append does before its batches are looked at.
+    ///
+    /// Kafka: in `UnifiedLog.append`, `maybeFlushMetadataFile`.
+    fn begin_append(&self) -> Result<()> {
+        self.disk.check()?;
+        if self.has_unwritten_topic_id.load(Ordering::Acquire) {
+            let mut writer = self.writer()?;
+            self.write_topic_id(&mut writer)?;
+        }
+        Ok(())
     }
 
     /// Appends what a fetch from the leader brought: offsets, epochs and bytes stay as they are. Batches of an epoch above
@@ -161,17 +193,17 @@ impl Log {
         };
         let rules =
             AnalysisRules { origin: AppendOrigin::Replication, leader_epoch: fetch_epoch, max_message_bytes: None };
-        let mut writer = self.writer()?;
-        self.write_topic_id(&mut writer)?;
-        drop(writer);
+        self.begin_append()?;
         let analysis = analyze(batches, &rules)?;
         let Some(valid) = batches.get(..analysis.valid_bytes).filter(|valid| !valid.is_empty()) else {
             return Ok(self.nothing_appended(&analysis));
         };
         let mut writer = self.writer()?;
-        let appended = self.place_as_they_are(&mut writer, valid, &analysis, &how)?;
+        let config = self.config.load();
+        let call = Call { how: &how, config: &config, now: self.now() };
+        let appended = self.place_as_they_are(&mut writer, valid, &analysis, &call)?;
         drop(writer);
-        self.keep_promise(appended, &how)
+        self.keep_promise(appended, &call)
     }
 
     /// Appends the marker that ends a producer's transaction, as its coordinator does.
@@ -195,28 +227,21 @@ impl Log {
         Ok(writer.producers.states_mut().start_verification(announced, self.now(), self.end())?)
     }
 
-    fn place(
-        &self,
-        writer: &mut Writer,
-        valid: &mut [u8],
-        analysis: &Analysis,
-        how: &AppendAsLeader,
-    ) -> Result<crate::batch::Validated> {
-        let config = self.config.load();
-        let rules = ValidationRules {
-            origin: how.origin,
-            leader_epoch: how.leader_epoch,
+    fn validation_rules(&self, call: &Call<'_>, source_codec: Codec) -> ValidationRules {
+        let config = call.config;
+        ValidationRules {
+            origin: call.how.origin,
+            leader_epoch: call.how.leader_epoch,
             next_offset: self.end(),
-            now: self.now(),
+            now: call.now,
             timestamp_type: config.message_timestamp_type,
             before_max_ms: config.message_timestamp_before_max_ms,
             after_max_ms: config.message_timestamp_after_max_ms,
             compact: config.compact,
             compression: config.compression,
-            source_codec: analysis.source_codec,
+            source_codec,
             max_record_bytes: config.max_decompressed_bytes,
-        };
-        Ok(validate(valid, &rules, &mut writer.scratch)?)
+        }
     }
 
     fn place_as_they_are(
@@ -224,7 +249,7 @@ impl Log {
         writer: &mut Writer,
         valid: &[u8],
         analysis: &Analysis,
-        how: &AppendAsLeader,
+        call: &Call<'_>,
     ) -> Result<Appended> {
         let end = self.end();
         // Of messages before format 2 the first offset is not known; their first batch's last one stands for it.
@@ -239,7 +264,7 @@ impl Log {
             max_timestamp: analysis.max_timestamp,
             append_time: None,
         };
-        self.append_placed(writer, valid, &facts, analysis, how)
+        self.append_placed(writer, valid, &facts, analysis, call)
     }
 
     /// The part that leaders and followers share.
@@ -249,16 +274,16 @@ impl Log {
         bytes: &[u8],
         facts: &Facts,
         analysis: &Analysis,
-        how: &AppendAsLeader,
+        call: &Call<'_>,
     ) -> Result<Appended> {
         self.note_epochs(writer, bytes)?;
-        let segment_bytes = self.config.load().segment_bytes;
+        let segment_bytes = call.config.segment_bytes;
         if bytes.len() as u64 > segment_bytes {
             return Err(Refusal::RecordListTooLarge { size: bytes.len() as u64, limit: segment_bytes }.into());
         }
         let incoming =
             Incoming { bytes: bytes.len() as u64, max_timestamp: facts.max_timestamp, last_offset: facts.last };
-        let segment = self.segment_for(writer, &incoming, facts.first)?;
+        self.roll_if_full(writer, &incoming, facts.first, call)?;
         let mut appended = Appended {
             first_offset: facts.first,
             last_offset: Some(facts.last),
@@ -268,10 +293,10 @@ impl Log {
             valid_bytes: analysis.valid_bytes,
             source_codec: analysis.source_codec,
             batch_epoch: analysis.last_leader_epoch,
-            segment: segment.base(),
+            segment: writer.active.base(),
             ticket: self.ticket(facts.last.next()),
         };
-        let pending = match self.check_producers(writer, bytes, how)? {
+        let pending = match check_producers(writer, bytes, call)? {
             Checked::Duplicate(first_write) => {
                 appended.first_offset = Some(first_write.first_offset());
                 appended.last_offset = Some(first_write.last_offset);
@@ -282,9 +307,9 @@ impl Log {
             }
             Checked::Pending(pending) => pending,
         };
-        if let Err(error) = segment.append(bytes) {
+        if let Err(error) = writer.active.append(bytes) {
             // Cut back to what was there before, so that nothing stands between it and the next append.
-            self.poisoning(segment.undo())?;
+            self.poisoning(writer.active.undo())?;
             return Err(error);
         }
         self.disk.appended(facts.last.next(), bytes.len() as u64);
@@ -295,28 +320,6 @@ impl Log {
         }
         writer.producers.update_map_end(facts.last.next());
         Ok(appended)
-    }
-
-    /// Kafka: `UnifiedLog.analyzeAndValidateProducerState`.
-    fn check_producers(&self, writer: &mut Writer, bytes: &[u8], how: &AppendAsLeader) -> Result<Checked> {
-        let rules = ProducerRules {
-            origin: how.origin,
-            transaction_version: how.transaction_version,
-            is_verification_required: self.config.load().transaction_verification,
-            guard: how.guard,
-        };
-        let mut pending = None;
-        let Writer { producers, scratch, .. } = writer;
-        for (_, batch) in Walk::new(bytes) {
-            let batch = batch.map_err(Refusal::CorruptMessage)?;
-            let Some(header) = batch.header().filter(|header| header.producer_id().get() != -1) else { continue };
-            let marker = Marker::of(&batch, scratch).map_err(Refusal::CorruptMessage)?;
-            let updates = pending.get_or_insert_with(|| PendingUpdates::new(rules));
-            if let Some(duplicate) = updates.add(producers.states(), header, marker)? {
-                return Ok(Checked::Duplicate(duplicate));
-            }
-        }
-        Ok(Checked::Pending(pending))
     }
 
     fn remember_producers(&self, writer: &mut Writer, pending: PendingUpdates) -> Result<()> {
@@ -376,6 +379,14 @@ impl Log {
     }
 }
 
+/// One append: how, by which settings, when.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Call<'a> {
+    pub(super) how: &'a AppendAsLeader,
+    pub(super) config: &'a LogConfig,
+    pub(super) now: Timestamp,
+}
+
 /// What an append adds, when its offsets are final.
 struct Facts {
     first: Option<Offset>,
@@ -384,9 +395,42 @@ struct Facts {
     append_time: Option<Timestamp>,
 }
 
+impl Facts {
+    const fn of(placed: &Validated) -> Self {
+        Self {
+            first: Some(placed.first_offset),
+            last: placed.last_offset,
+            max_timestamp: placed.max_timestamp,
+            append_time: placed.append_time,
+        }
+    }
+}
+
 enum Checked {
     Duplicate(CachedBatch),
     Pending(Option<PendingUpdates>),
+}
+
+/// Kafka: `UnifiedLog.analyzeAndValidateProducerState`.
+fn check_producers(writer: &mut Writer, bytes: &[u8], call: &Call<'_>) -> Result<Checked> {
+    let rules = ProducerRules {
+        origin: call.how.origin,
+        transaction_version: call.how.transaction_version,
+        is_verification_required: call.config.transaction_verification,
+        guard: call.how.guard,
+    };
+    let mut pending = None;
+    let Writer { producers, scratch, .. } = writer;
+    for (_, batch) in Walk::new(bytes) {
+        let batch = batch.map_err(Refusal::CorruptMessage)?;
+        let Some(header) = batch.header().filter(|header| header.producer_id().get() != -1) else { continue };
+        let marker = Marker::of(&batch, scratch).map_err(Refusal::CorruptMessage)?;
+        let updates = pending.get_or_insert_with(|| PendingUpdates::new(rules));
+        if let Some(duplicate) = updates.add(producers.states(), header, marker)? {
+            return Ok(Checked::Duplicate(duplicate));
+        }
+    }
+    Ok(Checked::Pending(pending))
 }
 
 /// The end of a transaction, to be appended.

@@ -1,5 +1,7 @@
 //! The leader epochs of an open log, and the file that says them.
 
+use std::sync::atomic::Ordering;
+
 use super::Log;
 use super::state::Writer;
 use super::tasks::Task;
@@ -60,6 +62,7 @@ impl Log {
             let bytes = PartitionMetadata { version: 0, topic_id }.encode();
             replace(self.fs(), &self.dir().join(PartitionMetadata::FILE_NAME), &bytes)?;
             writer.unwritten_topic_id = None;
+            self.has_unwritten_topic_id.store(false, Ordering::Release);
         }
         Ok(())
     }

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use arc_swap::{ArcSwap, ArcSwapOption};
@@ -142,7 +143,7 @@ impl Log {
             }),
             tasks: Mutex::new(Tasks::default()),
             waiters: Waiters::default(),
-            buffers: super::records::Buffers::default(),
+            has_unwritten_topic_id: AtomicBool::new(false),
         };
         if !loaded.deleted.is_empty() {
             let delay = log.config.load().file_delete_delay_ms;
@@ -173,6 +174,7 @@ impl Log {
             && self.fs().stat(&path)?.is_none()
         {
             writer.unwritten_topic_id = Some(topic_id);
+            self.has_unwritten_topic_id.store(true, Ordering::Release);
             self.submit(Task::WriteMetadata, 0);
         }
         Ok(())

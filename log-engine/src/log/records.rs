@@ -1,18 +1,21 @@
 //! Records that the log itself makes a batch of.
 
-use std::sync::PoisonError;
+use std::cell::Cell;
 
 use super::Log;
-use super::append::{AppendAsLeader, Appended};
-use crate::batch::{BatchBuilder, BuildError, Header};
+use super::append::{AppendAsLeader, Appended, Call};
+use super::config::LogConfig;
+use crate::batch::{AppendOrigin, BatchBuilder, BuildError, Built, Header, MAX_DECOMPRESSED, TimestampType};
 use crate::compress::{Codec, Compression};
 use crate::error::{Refusal, Result};
 use crate::units::{Offset, ProducerEpoch, ProducerId, Sequence, Timestamp};
 
-/// Buffers of encoded batches that are kept for the next ones.
-const POOLED_BUFFERS: usize = 8;
-/// Larger ones are given back to the allocator.
-const POOLED_BYTES: usize = 4 << 20;
+/// A thread keeps the memory of its last batch for the next one; above so many bytes it goes back to the allocator.
+const MAX_KEPT_BYTES: usize = 4 << 20;
+
+thread_local! {
+    static KEPT: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+}
 
 /// A record to be appended.
 #[derive(Clone, Copy, Debug, Default)]
@@ -52,27 +55,65 @@ impl Log {
         sender: Option<Sender>,
         how: &AppendAsLeader,
     ) -> Result<Appended> {
+        let config = self.config.load();
         let now = self.now();
-        let (codec, level) = match self.config.load().compression {
-            Compression::Producer => (Codec::None, None),
-            Compression::Codec(codec, level) => (codec, level),
-        };
-        let mut builder = BatchBuilder::new(Offset::ZERO).codec(codec, level).reusing(self.buffers.take());
-        if let Some(sender) = sender {
-            builder = builder.producer(sender.id, sender.epoch, sender.base_sequence);
-            if sender.is_transactional {
-                builder = builder.transactional();
-            }
-        }
+        let mut builder = builder(&config, sender);
+        builder.reuse(KEPT.take());
         for record in records {
             let timestamp = record.timestamp.unwrap_or(now);
             builder.push(timestamp, record.key, record.value, record.headers).map_err(refusal)?;
         }
+        self.append_builder(builder, &Call { how, config: &config, now })
+    }
+
+    /// Makes the batch and appends it.
+    pub(super) fn append_builder(&self, builder: BatchBuilder, call: &Call<'_>) -> Result<Appended> {
+        let built = builder.built();
         let mut batch = builder.into_batch().map_err(refusal)?;
-        let appended = self.append_as_leader(&mut batch, how);
-        self.buffers.give(batch);
+        let appended = if is_known_to_be_sound(&built, call) {
+            self.append_built(&mut batch, &built, call)
+        } else {
+            self.append_as_leader(&mut batch, call.how)
+        };
+        if batch.capacity() <= MAX_KEPT_BYTES {
+            KEPT.set(batch);
+        }
         appended
     }
+}
+
+/// A builder for records of a log with these settings.
+pub(super) fn builder(config: &LogConfig, sender: Option<Sender>) -> BatchBuilder {
+    let (codec, level) = match config.compression {
+        Compression::Producer => (Codec::None, None),
+        Compression::Codec(codec, level) => (codec, level),
+    };
+    let mut builder = BatchBuilder::new(Offset::ZERO).codec(codec, level);
+    if let Some(sender) = sender {
+        builder = builder.producer(sender.id, sender.epoch, sender.base_sequence);
+        if sender.is_transactional {
+            builder = builder.transactional();
+        }
+    }
+    builder
+}
+
+/// Whether no record of the batch can break a rule. Where one might, the batch is looked at as if somebody else had made it: that
+/// finds out which.
+fn is_known_to_be_sound(built: &Built, call: &Call<'_>) -> bool {
+    let config = call.config;
+    let checks_times = config.message_timestamp_type == TimestampType::CreateTime;
+    let (oldest, newest) = (built.min_timestamp.get(), built.max_timestamp.get());
+    let are_times_sound = !checks_times
+        || newest == -1
+        || (call.now.get().checked_sub(oldest).is_some_and(|age| age <= config.message_timestamp_before_max_ms)
+            && newest.checked_sub(call.now.get()).is_some_and(|ahead| ahead <= config.message_timestamp_after_max_ms));
+    let most = config.max_decompressed_bytes.min(MAX_DECOMPRESSED);
+    built.count > 0
+        && matches!(call.how.origin, AppendOrigin::Client | AppendOrigin::Coordinator)
+        && are_times_sound
+        && (built.has_all_keys || !config.compact)
+        && (built.codec == Codec::None || built.records_len <= most)
 }
 
 fn refusal(error: BuildError) -> Refusal {
@@ -83,19 +124,84 @@ fn refusal(error: BuildError) -> Refusal {
     Refusal::InvalidBatch { what, found, expected: "what a batch can hold" }
 }
 
-/// Buffers that wait for their next use.
-#[derive(Debug, Default)]
-pub(super) struct Buffers(std::sync::Mutex<Vec<Vec<u8>>>);
+#[cfg(all(test, feature = "testing"))]
+mod tests {
+    use std::path::Path;
+    use std::sync::Arc;
 
-impl Buffers {
-    fn take(&self) -> Vec<u8> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default()
+    use super::*;
+    use crate::error::Error;
+    use crate::fs::sim::SimFs;
+    use crate::log::{ManualClock, OpenOptions};
+    use crate::units::LeaderEpoch;
+
+    const NOW: i64 = 1_700_000_000_000;
+
+    const DIR: &str = "/data/t-0";
+
+    /// The outcome of one append to a new log: what is answered and what is in the file.
+    fn outcome(config: &LogConfig, append: impl FnOnce(&Log) -> Result<Appended>) -> (String, Vec<u8>) {
+        let fs = Arc::new(SimFs::with_folder("/data"));
+        let clock = Arc::new(ManualClock::at(Timestamp::new(NOW)));
+        let options = OpenOptions { clock, ..OpenOptions::default() };
+        let (log, _) = Log::open(Arc::clone(&fs) as _, Path::new(DIR), config.clone(), options).unwrap();
+        let answer = match append(&log) {
+            Ok(appended) => format!(
+                "{:?} {:?} {} {:?} {} {:?} {:?}",
+                appended.first_offset,
+                appended.last_offset,
+                appended.max_timestamp,
+                appended.append_time,
+                appended.valid_bytes,
+                appended.source_codec,
+                appended.batch_epoch,
+            ),
+            Err(Error::Refused(refusal)) => format!("{refusal:?}"),
+            Err(other) => panic!("{other}"),
+        };
+        let path = Path::new(DIR).join("00000000000000000000.log");
+        (answer, fs.files().remove(&path).unwrap())
     }
 
-    fn give(&self, buffer: Vec<u8>) {
-        let mut buffers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if buffers.len() < POOLED_BUFFERS && buffer.capacity() <= POOLED_BYTES {
-            buffers.push(buffer);
+    /// A batch of the log's own is not looked at again. That gives what looking at it would give, whatever the settings: for good
+    /// records, and at and beyond each bound.
+    #[test]
+    fn a_batch_made_here_fares_as_one_that_came_from_outside() {
+        let compressed = |codec| Compression::Codec(codec, None);
+        let configs = [
+            LogConfig::default(),
+            LogConfig { message_timestamp_type: TimestampType::LogAppendTime, ..LogConfig::default() },
+            LogConfig { compact: true, ..LogConfig::default() },
+            LogConfig {
+                message_timestamp_before_max_ms: 100,
+                message_timestamp_after_max_ms: 50,
+                ..LogConfig::default()
+            },
+            LogConfig { max_message_bytes: 200, ..LogConfig::default() },
+            LogConfig { compression: compressed(Codec::Lz4), max_decompressed_bytes: 60, ..LogConfig::default() },
+            LogConfig { compression: compressed(Codec::Zstd), ..LogConfig::default() },
+        ];
+        let times = [-1, 0, NOW - 101, NOW - 100, NOW, NOW + 50, NOW + 51, NOW + 3_600_001];
+        for config in configs {
+            for (i, time) in times.into_iter().enumerate() {
+                for (key, value) in [(None, 10), (Some(&b"k"[..]), 10), (Some(b"k"), 40), (None, 150)] {
+                    let value = vec![b'v'; value];
+                    let records = || {
+                        [Some(Timestamp::new(time)), None, Some(Timestamp::new(times[(i + 3) % times.len()]))]
+                            .map(|timestamp| NewRecord { timestamp, key, value: Some(&value), headers: &[] })
+                    };
+                    let how = AppendAsLeader::client(LeaderEpoch::new(3));
+                    let made = outcome(&config, |log| log.append_records(records(), None, &how));
+                    let mut built = builder(&config, None);
+                    for record in records() {
+                        let time = record.timestamp.unwrap_or(Timestamp::new(NOW));
+                        built.push(time, record.key, record.value, &[]).unwrap();
+                    }
+                    let mut batch = built.into_batch().unwrap();
+                    let came = outcome(&config, |log| log.append_as_leader(&mut batch, &how));
+                    assert_eq!(made, came, "{config:?} {time}");
+                }
+            }
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::Log;
+use super::append::Call;
 use super::state::Writer;
 use super::tasks::Task;
 use crate::error::{Error, Result, Rule};
@@ -91,27 +92,25 @@ impl Log {
         Ok(segment.base())
     }
 
-    /// The segment that takes `incoming`, whose first offset is `first`: a new one where the last one is full.
-    pub(super) fn segment_for(
+    /// Begins a new segment if the last one has no room for `incoming`, whose first offset is `first`.
+    pub(super) fn roll_if_full(
         &self,
         writer: &mut Writer,
         incoming: &Incoming,
         first: Option<Offset>,
-    ) -> Result<Arc<Segment>> {
-        let limits = {
-            let config = self.config.load();
-            let age =
-                if config.compact { config.max_compaction_lag_ms.min(config.segment_ms) } else { config.segment_ms };
-            let jitter = jitter_ms(writer.active.base(), config.segment_jitter_ms.min(config.segment_ms));
-            RollLimits { segment_bytes: config.segment_bytes, segment_ms: age.saturating_sub(jitter) }
-        };
+        call: &Call<'_>,
+    ) -> Result<()> {
+        let config = call.config;
+        let age = if config.compact { config.max_compaction_lag_ms.min(config.segment_ms) } else { config.segment_ms };
+        let jitter = jitter_ms(writer.active.base(), config.segment_jitter_ms.min(config.segment_ms));
+        let limits = RollLimits { segment_bytes: config.segment_bytes, segment_ms: age.saturating_sub(jitter) };
         let facts = writer.active.roll_facts()?;
-        if should_roll(writer.active.base(), &facts, incoming, limits, self.now()).is_none() {
-            return Ok(Arc::clone(&writer.active));
+        if should_roll(writer.active.base(), &facts, incoming, limits, call.now).is_some() {
+            // Of messages before format 2 only the last offset is known; the new segment must be able to tell it.
+            let at = first.unwrap_or(Offset::new(incoming.last_offset.get().saturating_sub(i64::from(i32::MAX))));
+            self.roll_at(writer, Some(at))?;
         }
-        // Of messages before format 2 only the last offset is known; the new segment must be able to tell it.
-        let at = first.unwrap_or(Offset::new(incoming.last_offset.get().saturating_sub(i64::from(i32::MAX))));
-        self.roll_at(writer, Some(at))
+        Ok(())
     }
 
     /// Kafka: `UnifiedLog.roll`, `LocalLog.roll`.

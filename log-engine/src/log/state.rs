@@ -5,6 +5,7 @@
 //! offset are swapped whole. The queue of tasks has a lock of its own that is held for no system call.
 
 use std::path::Path;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arc_swap::{ArcSwap, ArcSwapOption};
@@ -39,7 +40,8 @@ pub struct Log {
     pub(super) writer: Mutex<Writer>,
     pub(super) tasks: Mutex<Tasks>,
     pub(super) waiters: Waiters,
-    pub(super) buffers: super::records::Buffers,
+    /// Whether [`Writer::unwritten_topic_id`] is there, for who does not want to lock.
+    pub(super) has_unwritten_topic_id: AtomicBool,
     /// When [`super::Durability::Interval`] asked for a sync last, by the monotonic clock.
     pub(super) last_interval_sync: Mutex<std::time::Duration>,
 }

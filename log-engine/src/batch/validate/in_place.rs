@@ -16,8 +16,8 @@ use crate::units::{Offset, Timestamp};
 /// What was seen of records that can stay.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Kept {
-    count: i64,
-    max_timestamp: Timestamp,
+    pub(super) count: i64,
+    pub(super) max_timestamp: Timestamp,
 }
 
 /// Checks the records of a batch whose format and codec fit; `None` if it must be built anew for its offsets' sake.
