@@ -100,3 +100,6 @@ impl Segment {
         Ok(size)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -11,15 +11,15 @@ use super::*;
 use crate::batch::{BatchBuilder, Scratch};
 use crate::error::Refusal;
 use crate::fs::OsFs;
-use crate::segment::{Indexer, RebuildEnd, TxnIndex};
+use crate::segment::Indexer;
 use crate::units::ProducerId;
 
-const T: i64 = 1_700_000_000_000;
-const BASE: Offset = Offset::new(1000);
-const NOW: Timestamp = Timestamp::new(T);
+pub(super) const T: i64 = 1_700_000_000_000;
+pub(super) const BASE: Offset = Offset::new(1000);
+pub(super) const NOW: Timestamp = Timestamp::new(T);
 
 /// A batch of `records` records that begins at `base`; each has a value of `size` bytes.
-fn batch_of(base: i64, timestamp: i64, records: i64, size: usize) -> Vec<u8> {
+pub(super) fn batch_of(base: i64, timestamp: i64, records: i64, size: usize) -> Vec<u8> {
     let mut builder = BatchBuilder::new(Offset::new(base));
     for n in 0..records {
         builder.push(Timestamp::new(timestamp + n), None, Some(&vec![7; size]), &[]).unwrap();
@@ -30,11 +30,11 @@ fn batch_of(base: i64, timestamp: i64, records: i64, size: usize) -> Vec<u8> {
 }
 
 /// A batch of 95 bytes: two records.
-fn batch(base: i64, timestamp: i64) -> Vec<u8> {
+pub(super) fn batch(base: i64, timestamp: i64) -> Vec<u8> {
     batch_of(base, timestamp, 2, 10)
 }
 
-fn options() -> SegmentOptions {
+pub(super) fn options() -> SegmentOptions {
     SegmentOptions {
         index_interval_bytes: 100,
         segment_index_bytes: 1 << 20,
@@ -43,22 +43,26 @@ fn options() -> SegmentOptions {
     }
 }
 
-struct Made {
-    dir: TempDir,
-    fs: Arc<dyn WriteFs>,
-    segment: Segment,
+pub(super) struct Made {
+    pub(super) dir: TempDir,
+    pub(super) fs: Arc<dyn WriteFs>,
+    pub(super) segment: Segment,
 }
 
 impl Made {
     fn with(options: SegmentOptions) -> Self {
+        Self::at(BASE, options)
+    }
+
+    pub(super) fn at(base: Offset, options: SegmentOptions) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let fs: Arc<dyn WriteFs> = Arc::new(OsFs);
-        let segment = Segment::create(&fs, dir.path(), BASE, &options, NOW).unwrap();
+        let segment = Segment::create(&fs, dir.path(), base, &options, NOW).unwrap();
         Self { dir, fs, segment }
     }
 
     /// Eight batches, offsets 1000 to 1015; the last one is earlier than the one before it.
-    fn filled() -> Self {
+    pub(super) fn filled() -> Self {
         let made = Self::with(options());
         for i in 0..6 {
             made.segment.append(&batch(1000 + 2 * i, T + 10 * i)).unwrap();
@@ -67,15 +71,15 @@ impl Made {
         made
     }
 
-    fn reopened(&self) -> Segment {
+    pub(super) fn reopened(&self) -> Segment {
         Segment::open(&self.fs, self.dir.path(), BASE, &options(), NOW).unwrap()
     }
 
-    fn bytes(&self, file: SegmentFile) -> Vec<u8> {
+    pub(super) fn bytes(&self, file: SegmentFile) -> Vec<u8> {
         fs::read(self.dir.path().join(file.name(BASE))).unwrap()
     }
 
-    fn names(&self) -> Vec<String> {
+    pub(super) fn names(&self) -> Vec<String> {
         let entries = fs::read_dir(self.dir.path()).unwrap();
         let mut names: Vec<_> = entries.map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
         names.sort();
@@ -91,7 +95,7 @@ fn times(segment: &Segment) -> Vec<(i64, i64)> {
     segment.times.read(|index| index.iter().map(|e| (e.timestamp.get() - T, e.offset(BASE).get())).collect()).unwrap()
 }
 
-fn found(segment: &Segment, offset: i64) -> Option<(i64, u64)> {
+pub(super) fn found(segment: &Segment, offset: i64) -> Option<(i64, u64)> {
     segment.translate(Offset::new(offset)).unwrap().map(|found| (found.offset.get(), found.position.get()))
 }
 
@@ -213,6 +217,66 @@ fn records_are_found_by_time() {
     assert_eq!(at(502, 0), None);
 }
 
+// conformance: SEG-001
+#[test]
+fn offsets_that_cannot_be_told_relative_to_the_base_are_refused() {
+    let two_31 = 1_i64 << 31;
+    let pairs = [(0, -two_31), (0, two_31), (1, 0), (100, 10), (two_31, 0), (-two_31, 0), (two_31, 2 * two_31)];
+    for (base, offset) in pairs {
+        let dir = tempfile::tempdir().unwrap();
+        let fs: Arc<dyn WriteFs> = Arc::new(OsFs);
+        let segment = Segment::create(&fs, dir.path(), Offset::new(base), &options(), NOW).unwrap();
+        let Err(Error::Refused(refusal)) = segment.append(&batch_of(offset, T, 1, 1)) else {
+            panic!("{base} {offset}")
+        };
+        assert_eq!(*refusal, Refusal::OffsetOverflow { offset, base });
+        assert_eq!(segment.size(), 0);
+    }
+}
+
+/// A segment that begins at 40 and holds batches that begin at `offsets`, of two records each.
+fn holding(offsets: &[i64]) -> Made {
+    let made = Made::at(Offset::new(40), options());
+    offsets.iter().for_each(|offset| made.segment.append(&batch(*offset, T)).unwrap());
+    made
+}
+
+/// The base offset of the batch that a read at `offset` begins with.
+fn first_read(made: &Made, offset: i64) -> Option<i64> {
+    let read = made.segment.read(Offset::new(offset), 300, Some(made.segment.size()), false).unwrap();
+    read.map(|read| read.offset.get())
+}
+
+// conformance: SEG-002 SEG-004 SEG-005 SEG-012
+#[test]
+fn a_read_begins_at_the_next_batch_there_is() {
+    assert_eq!(first_read(&holding(&[]), 40), None);
+    assert_eq!(holding(&[]).segment.next_offset().unwrap(), Offset::new(40));
+    assert_eq!(first_read(&holding(&[50]), 52), None);
+    assert_eq!(first_read(&holding(&[50, 60]), 55), Some(60));
+    let made = Made::at(Offset::new(40), options());
+    made.segment.append(&batch_of(50, T, 3, 1)).unwrap();
+    assert_eq!(made.segment.next_offset().unwrap(), Offset::new(53));
+}
+
+// conformance: SEG-007 SEG-021
+#[test]
+fn batches_come_and_go_again_and_a_gap_is_cut_at() {
+    let made = holding(&[]);
+    for offset in 40..70 {
+        made.segment.append(&batch_of(offset, T, 1, 5)).unwrap();
+        made.segment.append(&batch_of(offset + 1, T, 1, 5)).unwrap();
+        assert_eq!((first_read(&made, offset), first_read(&made, offset + 1)), (Some(offset), Some(offset + 1)));
+        made.segment.truncate_to(Offset::new(offset + 1), NOW).unwrap();
+        assert_eq!((first_read(&made, offset), first_read(&made, offset + 1)), (Some(offset), None));
+    }
+    let gap = Made::at(Offset::new(40), options());
+    gap.segment.append(&batch_of(40, T, 1, 5)).unwrap();
+    gap.segment.append(&batch_of(43, T, 1, 5)).unwrap();
+    gap.segment.truncate_to(Offset::new(41), NOW).unwrap();
+    assert_eq!((first_read(&gap, 40), first_read(&gap, 41)), (Some(40), None));
+}
+
 #[test]
 fn what_does_not_fit_is_refused_before_anything_is_written() {
     let full = SegmentOptions { segment_index_bytes: 24, ..options() };
@@ -315,6 +379,23 @@ fn an_aborted_transaction_is_in_the_file_at_once_and_rises() {
     assert_eq!(made.segment.index_entries().unwrap().2, 2);
 }
 
+// conformance: SEG-019 SEG-020
+#[test]
+fn a_file_that_grew_ahead_is_read_as_far_as_its_data_and_cut_when_it_is_closed() {
+    let grows = SegmentOptions { preallocate: Some(512 << 20), ..options() };
+    let made = Made::at(Offset::new(40), grows);
+    made.segment.append(&batch(50, T)).unwrap();
+    made.segment.append(&batch(60, T)).unwrap();
+    assert_eq!(first_read(&made, 55), Some(60));
+    let read = made.segment.read(Offset::new(55), 1 << 30, Some(made.segment.size()), false).unwrap().unwrap();
+    assert_eq!((read.position.get(), read.len), (95, 95));
+    assert_eq!(fs::metadata(made.segment.path()).unwrap().len(), 512 << 20);
+    made.segment.close().unwrap();
+    assert_eq!(fs::metadata(made.segment.path()).unwrap().len(), 190);
+    let again = Segment::open(&made.fs, made.dir.path(), Offset::new(40), &grows, NOW).unwrap();
+    assert_eq!((again.size(), again.next_offset().unwrap().get()), (190, 62));
+}
+
 #[test]
 fn a_file_that_grows_ahead_ends_with_its_data_when_nothing_more_comes() {
     let made = Made::with(SegmentOptions { preallocate: Some(4096), segment_bytes: 6000, ..options() });
@@ -390,45 +471,6 @@ fn every_slot_of_an_untrimmed_index_counts_as_a_broker_counts_them() {
     let segment = made.reopened();
     assert_eq!(segment.index_entries().unwrap().0, (1 << 20) / 8);
     assert!(segment.is_index_full().unwrap());
-}
-
-#[test]
-fn recovery_cuts_what_is_torn_and_makes_the_indexes_again() {
-    let made = Made::filled();
-    made.segment.become_inactive().unwrap();
-    let whole = (made.bytes(SegmentFile::OffsetIndex), made.bytes(SegmentFile::TimeIndex));
-    let log = made.segment.path();
-    let bytes = fs::read(&log).unwrap();
-    for trust_cache in [true, false] {
-        fs::write(&log, [&bytes[..], &[7; 100]].concat()).unwrap();
-        fs::write(made.dir.path().join(SegmentFile::OffsetIndex.name(BASE)), b"nonsense that is long enough to stay")
-            .unwrap();
-        fs::remove_file(made.dir.path().join(SegmentFile::TimeIndex.name(BASE))).unwrap();
-        let segment = made.reopened();
-        let mut seen = 0;
-        let rebuilt = segment
-            .check(trust_cache, None, |_| {
-                seen += 1;
-                ControlFlow::Continue(())
-            })
-            .unwrap();
-        assert_eq!((seen, rebuilt.valid_end.get()), (8, 760));
-        assert_eq!(fs::read(&log).unwrap().len(), 860, "a check changes nothing");
-        assert!(matches!(rebuilt.end, RebuildEnd::Stop(_)));
-        let none = || TxnIndex::new("x.txnindex", BASE, Vec::new());
-        let installed = segment.install(rebuilt.indexes, none(), rebuilt.valid_end).unwrap();
-        let files = vec![SegmentFile::OffsetIndex, SegmentFile::TimeIndex];
-        assert_eq!(installed, Installed { cut: 100, rebuilt: files });
-        assert_eq!((made.bytes(SegmentFile::OffsetIndex), made.bytes(SegmentFile::TimeIndex)), whole);
-        assert_eq!(fs::read(&log).unwrap(), bytes);
-        assert_eq!(found(&segment, 1015), Some((1014, 665)));
-
-        let again = made.reopened();
-        let rebuilt = again.check(trust_cache, None, |_| ControlFlow::Continue(())).unwrap();
-        let nothing = again.install(rebuilt.indexes, none(), rebuilt.valid_end).unwrap();
-        assert_eq!(nothing, Installed::default());
-        assert!(!made.names().iter().any(|name| name.ends_with(".txnindex")));
-    }
 }
 
 #[test]
