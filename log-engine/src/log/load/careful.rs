@@ -14,6 +14,10 @@ use crate::fs::Source;
 use crate::segment::{RebuildEnd, Scan, Segment, SegmentFile, SegmentName, Step, TxnIndex, TxnIndexState};
 use crate::units::{FilePosition, Offset};
 
+/// Batches that may follow the last entry of an index further behind than entries should be apart: each opening begins to count
+/// anew. An index with more of them has lost entries, and is made again.
+const MOST_UNINDEXED: usize = 64;
+
 impl Loader<'_> {
     pub(super) fn load_with_care(mut self) -> Result<Loaded> {
         let fs = Arc::clone(&self.fs);
@@ -88,7 +92,7 @@ impl Loader<'_> {
             }
         }
         if let Some(last) = all.last().filter(|last| unsure.last().is_none_or(|unsure| unsure.base() < last.base())) {
-            end = sound_end(last)?;
+            end = sound_end(last, self.config.index_interval_bytes)?;
             if end.is_none() {
                 unsure.push(Arc::clone(last));
             }
@@ -175,7 +179,7 @@ impl Checked {
 
 /// The offset behind a segment that is believed to be whole, if what its indexes say of its end is so: the last entry leads to the
 /// batch that it names, and sound batches follow from there to the last byte.
-fn sound_end(segment: &Arc<Segment>) -> Result<Option<Offset>> {
+fn sound_end(segment: &Segment, interval: u64) -> Result<Option<Offset>> {
     if !segment.indexes_are_trimmed()? {
         return Ok(None);
     }
@@ -185,6 +189,7 @@ fn sound_end(segment: &Arc<Segment>) -> Result<Option<Offset>> {
         return Ok(None);
     }
     let mut scan = Scan::starting_at(segment.source()?, start);
+    let mut unindexed = 0;
     let mut named = entry.map(|entry| entry.offset(segment.base()));
     let mut next = segment.base();
     loop {
@@ -199,6 +204,10 @@ fn sound_end(segment: &Arc<Segment>) -> Result<Option<Offset>> {
             return Ok(None);
         }
         next = last.next();
+        unindexed += usize::from(frame.position().get().saturating_sub(start.get()) > interval);
+        if unindexed > MOST_UNINDEXED {
+            return Ok(None);
+        }
     }
 }
 

@@ -231,3 +231,83 @@ pub(super) fn rule_of(fault: IndexFault) -> Rule {
         IndexFault::Full { entries } => Rule::TooMany { what: "index entries are needed", limit: entries as u64 },
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::batch::BatchBuilder;
+    use crate::producer::CompletedTransaction;
+    use crate::units::{ProducerEpoch, ProducerId, Sequence, Timestamp};
+
+    fn header(offset: i64, (id, epoch, kind): (i64, i16, u8)) -> Noted {
+        let (time, sequence) = (Timestamp::new(1_700_000_000_000 + offset), i32::try_from(offset).unwrap());
+        let producer = (ProducerId::new(id), ProducerEpoch::new(epoch));
+        let mut builder = BatchBuilder::new(Offset::new(offset));
+        let mut marker = None;
+        if kind == 2 {
+            builder = builder.producer(producer.0, producer.1, Sequence::new(-1)).transactional().control();
+            marker = Some(Marker { commit: offset % 2 == 0, coordinator_epoch: 3, timestamp: time });
+        } else {
+            builder = builder.producer(producer.0, producer.1, Sequence::new(sequence));
+            if kind == 1 {
+                builder = builder.transactional();
+            }
+        }
+        builder.push(time, None, Some(b"v"), &[]).unwrap();
+        let batch = builder.into_batch().unwrap();
+        let header = *BatchHeader::at_start_of(&batch).unwrap();
+        Noted { position: FilePosition::new(u64::try_from(offset).unwrap()), header, marker }
+    }
+
+    /// The producers behind the batches, the transactions that these end, and whether one was refused.
+    fn applied(batches: &[Noted]) -> (ProducerStates, Vec<CompletedTransaction>, bool) {
+        let (mut states, mut completed) = (ProducerStates::default(), Vec::new());
+        for batch in batches {
+            match states.apply(&batch.header, batch.marker) {
+                Ok(txn) => completed.extend(txn),
+                Err(_) => return (states, completed, true),
+            }
+        }
+        (states, completed, false)
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_sorted_out_says_nothing_that_the_rest_does_not(
+            batches in prop::collection::vec((0..3_i64, 0..2_i16, 0..3_u8, 1..12_usize), 0..30),
+        ) {
+            let runs = batches.iter().flat_map(|(id, epoch, kind, run)| vec![(*id, *epoch, *kind); *run]);
+            let all: Vec<Noted> = (0..).zip(runs).map(|(offset, batch)| header(offset, batch)).collect();
+            let mut facts = Facts::new(Offset::ZERO, true);
+            for (n, batch) in all.iter().enumerate() {
+                facts.keep(*batch);
+                if n % 7 == 0 {
+                    facts.sort_out();
+                }
+            }
+            facts.sort_out();
+            let (kept, whole) = (applied(&facts.batches), applied(&all));
+            prop_assert_eq!(kept.2, whole.2);
+            prop_assert_eq!(&kept.1, &whole.1);
+            if !whole.2 {
+                prop_assert_eq!(kept.0.snapshot(), whole.0.snapshot());
+                for (id, entry) in whole.0.iter() {
+                    prop_assert_eq!(kept.0.producer(id), Some(entry));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_long_run_of_one_producer_takes_little_room() {
+        let mut facts = Facts::new(Offset::ZERO, true);
+        for offset in 0..3 * ROOM as i64 {
+            facts.keep(header(offset, (offset % 2, 0, 0)));
+        }
+        assert!(facts.batches.len() <= ROOM, "{}", facts.batches.len());
+        facts.sort_out();
+        assert_eq!(facts.batches.len(), 2 * (CACHED_BATCHES + 1));
+    }
+}

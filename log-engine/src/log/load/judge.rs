@@ -78,37 +78,41 @@ impl Loader<'_> {
 
     /// Whether a sound batch that can follow what lies before the spot begins more than the bytes behind it that a crash can take.
     fn sound_batch_follows(&self, segment: &Arc<Segment>, spot: &Spot) -> Result<bool> {
-        let mut skipped = self.options.max_unsynced_bytes;
-        let first = spot.position.get().saturating_add(skipped);
-        if first < segment.size() && finds_sound_batch(segment, FilePosition::new(first), spot.next)? {
+        let last_that_goes = spot.position.get().saturating_add(self.options.max_unsynced_bytes);
+        if finds_sound_batch(segment, FilePosition::new(last_that_goes), spot.next)? {
             return Ok(true);
         }
-        skipped = first.saturating_sub(segment.size());
-        let mut later = self.segments.higher(segment.base());
-        while let Some(segment) = later {
-            if skipped < segment.size() && begins_or_finds(segment, FilePosition::new(skipped), spot.next)? {
+        // The same place, seen from where the next segment begins; `None` before that.
+        let mut last_that_goes = last_that_goes.checked_sub(segment.size());
+        for segment in self.segments.range(segment.base().next()..) {
+            let follows = match last_that_goes {
+                Some(position) => finds_sound_batch(segment, FilePosition::new(position), spot.next)?,
+                None => {
+                    begins_sound(segment, spot.next)? || finds_sound_batch(segment, FilePosition::START, spot.next)?
+                }
+            };
+            if follows {
                 return Ok(true);
             }
-            skipped = skipped.saturating_sub(segment.size());
-            later = self.segments.higher(segment.base());
+            last_that_goes = last_that_goes.and_then(|position| position.checked_sub(segment.size()));
         }
         Ok(false)
     }
 }
 
-/// Whether a sound batch begins at `from` or behind.
-fn begins_or_finds(segment: &Segment, from: FilePosition, least: Offset) -> Result<bool> {
-    if let Step::Batch(frame) = Scan::starting_at(segment.source()?, from).next()?
-        && frame.check_crc().is_ok()
-        && frame.offset() >= least
-    {
-        return Ok(true);
+/// Whether the segment begins with a sound batch.
+fn begins_sound(segment: &Segment, least: Offset) -> Result<bool> {
+    match Scan::new(segment.source()?).next()? {
+        Step::Batch(frame) => Ok(frame.check_crc().is_ok() && frame.offset() >= least),
+        Step::Stop(_) => Ok(false),
     }
-    finds_sound_batch(segment, from, least)
 }
 
 /// Whether a sound batch begins behind `from`. A search that has to be given up says yes: what cannot be ruled out is not cut.
 fn finds_sound_batch(segment: &Segment, from: FilePosition, least: Offset) -> Result<bool> {
+    if from.get() >= segment.size() {
+        return Ok(false);
+    }
     let mut scan = Scan::starting_at(segment.source()?, from);
     loop {
         match scan.resync()? {

@@ -247,3 +247,6 @@ impl Loader<'_> {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;
