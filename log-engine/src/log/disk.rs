@@ -4,7 +4,7 @@
 //! wait for it or for the next. A waiter is released only by a sync that began after its bytes were written. A failed sync is the
 //! last: nothing tries again, because a second one would succeed without the bytes being on the disk.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -26,6 +26,8 @@ pub(super) struct LogDisk {
     start: AtomicI64,
     end: AtomicI64,
     recovery_point: AtomicI64,
+    /// Where the log was cut last, if no sync came since: the base offset of the batch that went, which can lie below the log's end.
+    floor: AtomicI64,
     /// Bytes that were written since the log was opened, and those that lay in segments with unsynced offsets then.
     written: AtomicU64,
     /// How many of them a sync has covered.
@@ -42,6 +44,8 @@ struct SyncState {
     /// How often the log was cut: a sync that began before a cut says nothing of what came behind it.
     cuts: u64,
     ended: Option<Ended>,
+    /// Base offsets of full segments whose last index entries no sync has covered yet.
+    unsynced_seals: BTreeSet<Offset>,
     /// Who is woken when the log is durable up to an offset.
     wakers: BTreeMap<Offset, Vec<Waker>>,
 }
@@ -73,6 +77,7 @@ impl LogDisk {
             start: AtomicI64::new(start.get()),
             end: AtomicI64::new(end.get()),
             recovery_point: AtomicI64::new(recovery_point.get()),
+            floor: AtomicI64::new(i64::MAX),
             state: Mutex::default(),
             changed: Condvar::new(),
             has_ended: AtomicBool::new(false),
@@ -95,6 +100,27 @@ impl LogDisk {
         Offset::new(self.recovery_point.load(Ordering::Acquire))
     }
 
+    /// The recovery point as it may be written down: what recovery finds torn from there on may be the crash's.
+    pub(super) fn safe_recovery_point(&self) -> Offset {
+        let mut safe = self.recovery_point().min(Offset::new(self.floor.load(Ordering::Acquire)));
+        if let Some(sealed) = self.state().unsynced_seals.first() {
+            safe = safe.min(*sealed);
+        }
+        let segments = self.segments.load();
+        match segments.last() {
+            // The next roll begins a segment right here and adds to the indexes of this one, unless there is none to come.
+            Some(active) if safe == self.end() && active.size() > 0 && !self.has_ended.load(Ordering::Acquire) => {
+                Offset::new(safe.get().saturating_sub(1))
+            }
+            _ => safe,
+        }
+    }
+
+    /// The segment that begins at `base` is full: what its indexes got at the end is to be synced.
+    pub(super) fn sealed(&self, base: Offset) {
+        self.state().unsynced_seals.insert(base);
+    }
+
     /// Everything below `end` is written now, `bytes` more than before.
     pub(super) fn appended(&self, end: Offset, bytes: u64) {
         self.written.fetch_add(bytes, Ordering::Relaxed);
@@ -115,6 +141,15 @@ impl LogDisk {
             self.recovery_point.fetch_min(end.get(), Ordering::AcqRel);
         }
         self.changed.notify_all();
+    }
+
+    /// What lies at `end` or behind is not known to be durable any more, nor are bytes that will stand where the batch at `floor`
+    /// stood; a sync that is under way says nothing of them.
+    pub(super) fn lower_recovery_point(&self, end: Offset, floor: Offset) {
+        self.floor.store(floor.get(), Ordering::Release);
+        let mut state = self.state();
+        state.cuts = state.cuts.wrapping_add(1);
+        self.recovery_point.fetch_min(end.get(), Ordering::AcqRel);
     }
 
     /// The log begins at `start`: what lies before it needs no sync.
@@ -219,7 +254,8 @@ impl LogDisk {
     pub(super) fn flush(&self, until: Offset, reached: Offset) -> Result<()> {
         let mut state = self.state();
         loop {
-            if until <= self.recovery_point() {
+            let is_sealed = state.unsynced_seals.first().is_none_or(|sealed| *sealed >= until);
+            if until <= self.recovery_point() && is_sealed {
                 return Ok(());
             }
             if let Some(ended) = state.ended.clone() {
@@ -241,8 +277,13 @@ impl LogDisk {
         state.is_syncing = true;
         let (cuts, written) = (state.cuts, self.written.load(Ordering::Relaxed));
         let covers_all = until >= self.end();
+        // A task that waited since before a cut asks for more than there is.
+        let reached = reached.min(self.end());
+        // What is sealed while the sync is under way waits for the next one.
+        let seals: Vec<Offset> = state.unsynced_seals.range(..until).copied().collect();
+        let from = seals.first().map_or(self.recovery_point(), |sealed| self.recovery_point().min(*sealed));
         drop(state);
-        let synced = self.sync_segments(self.recovery_point(), until);
+        let synced = self.sync_segments(from, until);
         let mut state = self.state();
         state.is_syncing = false;
         self.changed.notify_all();
@@ -256,8 +297,12 @@ impl LogDisk {
         if covers_all {
             self.synced.fetch_max(written, Ordering::Relaxed);
         }
+        for sealed in seals {
+            state.unsynced_seals.remove(&sealed);
+        }
         if state.cuts == cuts {
             self.recovery_point.fetch_max(reached.get(), Ordering::AcqRel);
+            self.floor.store(i64::MAX, Ordering::Release);
         }
         self.wake(&mut state);
         Ok(state)

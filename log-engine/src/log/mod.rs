@@ -35,7 +35,7 @@ pub(crate) use directory::Folder;
 pub use directory::{DirectoryState, LogDirectory, PartitionDirectory, PartitionName, SegmentFiles, root_files};
 pub use load::{LostDurable, RecoveryCut, RecoveryMode, RecoveryProgress, RecoveryReport};
 pub use metadata::{OffsetMetadata, SegmentPosition};
-pub use open::{Closed, OpenOptions, ProgressCallback};
+pub use open::{Closed, OpenOptions, ProgressCallback, RecoveryCheckpoint};
 pub(crate) use parallel::parallel;
 pub use read::{Isolation, Read};
 pub use reader::{

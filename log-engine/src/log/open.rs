@@ -40,6 +40,8 @@ pub struct OpenOptions {
     pub clock: Arc<dyn Clock>,
     /// Told of recovery as it goes on.
     pub progress: Option<ProgressCallback>,
+    /// Who writes the recovery point down where [`Self::recovery_point`] will come from next time.
+    pub checkpoint: Option<Arc<dyn RecoveryCheckpoint>>,
 }
 
 impl Default for OpenOptions {
@@ -52,8 +54,19 @@ impl Default for OpenOptions {
             topic_id: None,
             clock: Arc::new(SystemClock::new()),
             progress: None,
+            checkpoint: None,
         }
     }
+}
+
+/// Where a log's recovery point is written down. It may lag behind the log's, as [`Log::checkpoints`] says it from time to time; but
+/// it must go back before the log is cut below it, or the next opening takes what a crash leaves there for damage.
+pub trait RecoveryCheckpoint: fmt::Debug + Send + Sync {
+    /// Writes down, durably, what [`Log::checkpoints`] says now.
+    ///
+    /// # Errors
+    /// [`Error::Io`]; then the log is not cut.
+    fn write(&self) -> Result<()>;
 }
 
 /// Who is told of recovery as it goes on; called from several threads.
@@ -131,6 +144,7 @@ impl Log {
             disk: Arc::new(disk),
             last_interval_sync: Mutex::new(options.clock.monotonic()),
             clock: options.clock,
+            checkpoint: options.checkpoint,
             config: ArcSwap::from_pointee(config),
             high_watermark: ArcSwap::from_pointee(OffsetMetadata::only(loaded.log_start)),
             first_unstable: ArcSwapOption::empty(),
@@ -216,6 +230,13 @@ impl Log {
         self.disk.close();
         self.task_queue().clear();
         self.waiters.notify();
+    }
+
+    /// The recovery point as it is to be written down. It can lie below [`Self::recovery_point`]: a truncation inside a batch takes the
+    /// whole batch, and what is appended then stands where it began.
+    #[must_use]
+    pub fn recovery_checkpoint(&self) -> Offset {
+        self.disk.safe_recovery_point()
     }
 
     /// What the checkpoint files of the log directory have to say now.

@@ -127,6 +127,7 @@ impl Log {
                 // Only a follower's refused append behind a gap leaves a segment beyond the log's end.
                 return Err(self.cannot_roll(base, &active));
             }
+            self.disk.sealed(active.base());
             active.become_inactive()?;
             self.add_segment(writer, base)?
         };

@@ -34,6 +34,7 @@ pub struct Log {
     /// Segments, log start and end, recovery point.
     pub(super) disk: Arc<LogDisk>,
     pub(super) clock: Arc<dyn Clock>,
+    pub(super) checkpoint: Option<Arc<dyn super::open::RecoveryCheckpoint>>,
     pub(super) config: ArcSwap<LogConfig>,
     pub(super) high_watermark: ArcSwap<OffsetMetadata>,
     pub(super) first_unstable: ArcSwapOption<OffsetMetadata>,

@@ -33,6 +33,7 @@ impl Log {
             self.cut_epochs(&mut writer, offset);
             return Ok(false);
         }
+        self.lower_recovery_point(offset)?;
         let cut = self.cut_to(&mut writer, offset);
         self.waiters.notify();
         self.poisoning(cut)?;
@@ -58,6 +59,7 @@ impl Log {
         if offset < Offset::ZERO {
             return Err(self.out_of_range(offset));
         }
+        self.lower_recovery_point(offset)?;
         let cut = self.restart_at(&mut writer, offset, log_start);
         self.waiters.notify();
         self.poisoning(cut)
@@ -117,6 +119,16 @@ impl Log {
         let end = self.end_metadata(writer);
         self.update_high_watermark(writer, end)?;
         Ok(())
+    }
+
+    /// What will be written from `offset` on is not durable: that is written down before the log is cut.
+    fn lower_recovery_point(&self, offset: Offset) -> Result<()> {
+        // A batch is never cut: the one that holds the target goes whole, and the log's bytes end before it.
+        let segments = Arc::clone(&self.segments());
+        let found = segments.floor(offset).map(|segment| segment.translate(offset)).transpose()?.flatten();
+        let floor = found.map_or(offset, |found| found.offset.min(offset));
+        self.disk.lower_recovery_point(offset, floor);
+        self.checkpoint.as_ref().map_or(Ok(()), |checkpoint| checkpoint.write())
     }
 
     /// A new segment at `base` instead of `old`, which is deleted later.

@@ -30,7 +30,7 @@ impl Store {
         let directories = self.directories();
         for (directory, is_unclean) in directories.iter().zip(is_unclean) {
             if directory.is_online() && directory.may_be_marked && !is_unclean {
-                result = result.and(directory.end(self.fs.as_ref()));
+                result = result.and(directory.end(self.fs()));
             }
         }
         result

@@ -31,9 +31,9 @@ impl Store {
         let to = from.with_file_name(folder_name(partition, id, DirectoryState::Delete));
         let delay = found.log.config().file_delete_delay_ms;
         found.log.abandon();
-        self.fs.rename(&from, &to)?;
+        self.fs().rename(&from, &to)?;
         if let Some(parent) = from.parent() {
-            self.fs.sync_dir(parent)?;
+            self.fs().sync_dir(parent)?;
         }
         partitions.remove(partition);
         drop(partitions);
@@ -52,7 +52,7 @@ impl Store {
             due.into_iter().map(|(_, folder)| folder).collect()
         };
         for folder in due {
-            match remove_folder(self.fs.as_ref(), &folder) {
+            match remove_folder(self.fs(), &folder) {
                 Ok(()) => report.folders_removed = report.folders_removed.saturating_add(1),
                 Err(error) => {
                     report.failed.push((None, error));

@@ -3,6 +3,7 @@
 //!
 //! Knows which directory a partition is in and what the files at a directory's root say; what is in a partition's folder is `log`'s.
 
+mod checkpoints;
 mod close;
 mod delete;
 mod directory;
@@ -23,18 +24,24 @@ use crate::checkpoint::Uuid;
 use crate::error::{Error, Result};
 use crate::fs::WriteFs;
 use crate::log::{Log, OpenOptions};
-use crate::units::{Offset, TopicPartition};
+use crate::units::TopicPartition;
 
 /// Partitions and the directories they are in.
 ///
 /// Kafka: `LogManager`.
 #[derive(Debug)]
 pub struct Store {
-    fs: Arc<dyn WriteFs>,
+    shared: Arc<Shared>,
     options: StoreOptions,
+    schedule: Mutex<Schedule>,
+}
+
+/// What the logs of a store reach back to.
+#[derive(Debug)]
+struct Shared {
+    fs: Arc<dyn WriteFs>,
     directories: Mutex<Vec<DataDirectory>>,
     partitions: RwLock<BTreeMap<TopicPartition, Partition>>,
-    schedule: Mutex<Schedule>,
 }
 
 /// A partition that is open.
@@ -79,10 +86,12 @@ impl Store {
             clean: true,
             topic_id,
             clock: Arc::clone(&self.options.clock),
+            checkpoint: Some(self.shared.checkpoint_of(directory)),
             ..OpenOptions::default()
         };
         let folder = path.join(partition.to_string());
-        let (log, _) = Log::open(Arc::clone(&self.fs), &folder, self.options.config_of(&partition.topic), options)?;
+        let (log, _) =
+            Log::open(Arc::clone(&self.shared.fs), &folder, self.options.config_of(&partition.topic), options)?;
         let log = Arc::new(log);
         partitions.insert(partition.clone(), Partition { log: Arc::clone(&log), directory });
         Ok(log)
@@ -114,23 +123,30 @@ impl Store {
         self.partitions_mut().retain(|_, partition| partition.directory != index);
     }
 
+    fn fs(&self) -> &dyn WriteFs {
+        self.shared.fs.as_ref()
+    }
+
+    fn directories(&self) -> MutexGuard<'_, Vec<DataDirectory>> {
+        self.shared.directories()
+    }
+
+    fn partitions(&self) -> RwLockReadGuard<'_, BTreeMap<TopicPartition, Partition>> {
+        self.shared.partitions()
+    }
+
+    fn partitions_mut(&self) -> RwLockWriteGuard<'_, BTreeMap<TopicPartition, Partition>> {
+        self.shared.partitions.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Shared {
     fn directories(&self) -> MutexGuard<'_, Vec<DataDirectory>> {
         self.directories.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn partitions(&self) -> RwLockReadGuard<'_, BTreeMap<TopicPartition, Partition>> {
         self.partitions.read().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn partitions_mut(&self) -> RwLockWriteGuard<'_, BTreeMap<TopicPartition, Partition>> {
-        self.partitions.write().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// The partitions of one directory and where each log begins, ends and is durable.
-    fn offsets_of(&self, directory: usize, of: impl Fn(&Log) -> Offset) -> Vec<(TopicPartition, Offset)> {
-        let partitions = self.partitions();
-        let here = partitions.iter().filter(|(_, partition)| partition.directory == directory);
-        here.map(|(name, partition)| (name.clone(), of(&partition.log))).collect()
     }
 }
 

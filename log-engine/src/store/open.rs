@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, RwLock};
 use super::directory::{DataDirectory, Known};
 use super::options::{DirectoryReport, Identity, StoreOptions, StoreReport};
 use super::upkeep::Schedule;
-use super::{Partition, Store};
+use super::{Partition, Shared, Store};
 use crate::checkpoint::{OffsetCheckpoint, Uuid};
 use crate::error::{Error, Result};
 use crate::fs::WriteFs;
@@ -62,10 +62,8 @@ impl Store {
         }
         let store = Self {
             schedule: Mutex::new(Schedule::new(options.clock.wall(), removals)),
-            fs,
             options,
-            directories: Mutex::new(taken),
-            partitions: RwLock::default(),
+            shared: Arc::new(Shared { fs, directories: Mutex::new(taken), partitions: RwLock::default() }),
         };
         store.open_logs(pending, &mut report);
         Ok((store, report))
@@ -108,7 +106,9 @@ impl Store {
 
     fn open_log(&self, pending: &Pending) -> Result<(Log, RecoveryReport)> {
         let config = self.options.config_of(&pending.partition.topic);
-        let (log, report) = Log::open(Arc::clone(&self.fs), &pending.folder, config, pending.options.clone())?;
+        let checkpoint = Some(self.shared.checkpoint_of(pending.directory));
+        let options = OpenOptions { checkpoint, ..pending.options.clone() };
+        let (log, report) = Log::open(Arc::clone(&self.shared.fs), &pending.folder, config, options)?;
         log.set_high_watermark(pending.high_watermark)?;
         Ok((log, report))
     }
@@ -183,7 +183,7 @@ fn to_open(name: PartitionName, folder: PathBuf, directory: usize, known: &Known
             log_start: known.offset(&partition, OffsetCheckpoint::LOG_START),
             topic_id: None,
             clock: Arc::clone(&options.clock),
-            progress: None,
+            ..OpenOptions::default()
         },
         high_watermark: known.offset(&partition, OffsetCheckpoint::HIGH_WATERMARK),
         known: known.offsets.get(&partition).cloned().unwrap_or_default(),

@@ -6,10 +6,9 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use super::Store;
-use crate::checkpoint::{OffsetCheckpoint, PartitionOffset};
 use crate::error::{Error, Result};
-use crate::log::{Closed, Log};
-use crate::units::{Offset, Timestamp, TopicPartition};
+use crate::log::Log;
+use crate::units::{Timestamp, TopicPartition};
 
 /// When what was done last.
 #[derive(Debug)]
@@ -88,60 +87,6 @@ impl Store {
 
     fn logs(&self) -> Vec<(TopicPartition, Arc<Log>)> {
         self.partitions().iter().map(|(name, partition)| (name.clone(), Arc::clone(&partition.log))).collect()
-    }
-
-    /// Writes the recovery points and the log starts of all directories, where they moved.
-    ///
-    /// # Errors
-    /// [`Error::Io`]: of the first directory that fails; the others are written.
-    pub fn write_recovery_points(&self) -> Result<()> {
-        let points = self.write_everywhere(OffsetCheckpoint::RECOVERY_POINT, |at| Some(at.recovery_point));
-        // No entry stands for a log that begins where its first segment does.
-        let starts =
-            self.write_everywhere(OffsetCheckpoint::LOG_START, |at| Some(at.log_start).filter(|at| *at > Offset::ZERO));
-        points.and(starts)
-    }
-
-    fn write_everywhere(&self, name: &'static str, of: impl Fn(Closed) -> Option<Offset>) -> Result<()> {
-        let mut result = Ok(());
-        let count = self.directories().len();
-        for index in 0..count {
-            let checkpoints: Vec<_> = {
-                let partitions = self.partitions();
-                let here = partitions.iter().filter(|(_, partition)| partition.directory == index);
-                here.map(|(name, partition)| (name.clone(), partition.log.checkpoints())).collect()
-            };
-            let entries = checkpoints
-                .into_iter()
-                .filter_map(|(partition, at)| Some(PartitionOffset { partition, offset: of(at)? }))
-                .collect();
-            result = result.and(self.write_in(index, name, entries));
-        }
-        result
-    }
-
-    /// Writes the high watermarks of all directories, where they moved.
-    ///
-    /// # Errors
-    /// As [`Self::write_recovery_points`].
-    pub fn write_high_watermarks(&self) -> Result<()> {
-        let mut result = Ok(());
-        let count = self.directories().len();
-        for index in 0..count {
-            let offsets = self.offsets_of(index, Log::high_watermark);
-            let entries =
-                offsets.into_iter().map(|(partition, offset)| PartitionOffset { partition, offset }).collect();
-            result = result.and(self.write_in(index, OffsetCheckpoint::HIGH_WATERMARK, entries));
-        }
-        result
-    }
-
-    fn write_in(&self, index: usize, name: &'static str, entries: Vec<PartitionOffset>) -> Result<()> {
-        let mut directories = self.directories();
-        match directories.get_mut(index).filter(|directory| directory.is_online()) {
-            Some(directory) => directory.write_checkpoint(self.fs.as_ref(), name, entries),
-            None => Ok(()),
-        }
     }
 
     /// Lets a thread do the upkeep every `period`, until the result is dropped.

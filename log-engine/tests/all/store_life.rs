@@ -151,7 +151,8 @@ fn upkeep_writes_down_what_moves() {
     assert_eq!((recovery_point().len(), high_watermark().len()), (0, 0));
     clock.set(Timestamp::new(START + 1000));
     store.tick();
-    assert_eq!((recovery_point(), high_watermark().len()), (vec![("orders-0".to_owned(), 5)], 0));
+    // One less than is durable: the next roll adds to the indexes of the segment that ends here.
+    assert_eq!((recovery_point(), high_watermark().len()), (vec![("orders-0".to_owned(), 4)], 0));
     clock.set(Timestamp::new(START + 5000));
     store.tick();
     assert_eq!(high_watermark(), [("orders-0".to_owned(), 4)]);
