@@ -50,6 +50,13 @@ struct SyncState {
     wakers: BTreeMap<Offset, Vec<Waker>>,
 }
 
+/// Whether a sync takes the indexes of the last segment, too.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Whole {
+    Yes,
+    No,
+}
+
 /// Why nothing more becomes durable.
 #[derive(Clone, Debug)]
 enum Ended {
@@ -231,7 +238,8 @@ impl LogDisk {
         Ok(false)
     }
 
-    /// Returns when everything below `end` is durable, and syncs if nobody does.
+    /// Returns when everything below `end` is durable, and syncs if nobody does. The indexes of the last segment are left for later:
+    /// they are made again from its batches if need be.
     pub(super) fn make_durable(&self, end: Offset) -> Result<()> {
         let mut state = self.state();
         loop {
@@ -244,7 +252,7 @@ impl LogDisk {
                 continue;
             }
             let target = self.end();
-            state = self.sync(state, target, target)?;
+            state = self.sync(state, target, target, Whole::No)?;
         }
     }
 
@@ -262,7 +270,7 @@ impl LogDisk {
                 return Err(self.error(ended));
             }
             if !state.is_syncing {
-                return self.sync(state, until, reached).map(drop);
+                return self.sync(state, until, reached, Whole::Yes).map(drop);
             }
             state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
@@ -273,6 +281,7 @@ impl LogDisk {
         mut state: MutexGuard<'a, SyncState>,
         until: Offset,
         reached: Offset,
+        whole: Whole,
     ) -> Result<MutexGuard<'a, SyncState>> {
         state.is_syncing = true;
         let (cuts, written) = (state.cuts, self.written.load(Ordering::Relaxed));
@@ -283,7 +292,7 @@ impl LogDisk {
         let seals: Vec<Offset> = state.unsynced_seals.range(..until).copied().collect();
         let from = seals.first().map_or(self.recovery_point(), |sealed| self.recovery_point().min(*sealed));
         drop(state);
-        let synced = self.sync_segments(from, until);
+        let synced = self.sync_segments(from, until, whole);
         let mut state = self.state();
         state.is_syncing = false;
         self.changed.notify_all();
@@ -308,11 +317,16 @@ impl LogDisk {
         Ok(state)
     }
 
-    fn sync_segments(&self, from: Offset, until: Offset) -> Result<()> {
+    fn sync_segments(&self, from: Offset, until: Offset, whole: Whole) -> Result<()> {
         let segments = self.segments.load();
+        let active = segments.last().map(|active| active.base());
         let mut is_new = false;
         for segment in segments.holding(from, until) {
-            segment.flush()?;
+            if whole == Whole::No && active == Some(segment.base()) {
+                segment.flush_log()?;
+            } else {
+                segment.flush()?;
+            }
             is_new |= segment.base() >= from;
         }
         if is_new {

@@ -57,3 +57,54 @@ impl Log {
         if since.as_millis() >= u128::from(interval) { self.flush(false) } else { Ok(()) }
     }
 }
+
+#[cfg(all(test, feature = "testing"))]
+mod tests {
+    use std::path::Path;
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::fs::sim::{Outcome, SimFs};
+    use crate::log::{AppendAsLeader, LogConfig, NewRecord, OpenOptions, RunTasks};
+    use crate::units::LeaderEpoch;
+
+    /// Length of a file after a crash that leaves nothing but what was synced.
+    fn durable_len(fs: &SimFs, name: &str) -> usize {
+        fs.after_crash(Outcome::Nothing, 0).files().get(&Path::new("/t-0").join(name)).map_or(0, Vec::len)
+    }
+
+    /// A durable append syncs the batches and leaves the index of the last segment for later; no recovery point that is written down
+    /// lies behind an index that is not durable.
+    #[test]
+    fn an_index_is_synced_when_its_segment_is_full_and_the_checkpoint_waits_for_it() {
+        let fs = Arc::new(SimFs::with_folder("/"));
+        let config = LogConfig { durability: Durability::Synced, index_interval_bytes: 0, ..LogConfig::default() };
+        let (log, _) = Log::open(Arc::clone(&fs) as _, Path::new("/t-0"), config, OpenOptions::default()).unwrap();
+        let append = || {
+            let record = NewRecord { value: Some(b"value"), ..NewRecord::default() };
+            log.append_records([record], None, &AppendAsLeader::client(LeaderEpoch::new(0))).unwrap();
+        };
+        let (first_log, first_index) = ("00000000000000000000.log", "00000000000000000000.index");
+        (0..5).for_each(|_| append());
+        assert_eq!(durable_len(&fs, first_log) as u64, log.size());
+        assert_eq!(durable_len(&fs, first_index), 0);
+        assert_eq!(log.recovery_checkpoint(), Offset::new(4), "the last segment's index is made again in any case");
+
+        assert_eq!(log.roll().unwrap(), Offset::new(5));
+        assert_eq!(log.recovery_point(), Offset::new(5));
+        assert_eq!(log.recovery_checkpoint(), Offset::ZERO);
+        log.run_tasks(RunTasks::Due).unwrap();
+        assert_eq!(durable_len(&fs, first_index), 4 * 8);
+        assert_eq!(log.recovery_checkpoint(), Offset::new(5));
+
+        append();
+        log.roll().unwrap();
+        append();
+        assert_eq!(
+            durable_len(&fs, "00000000000000000005.timeindex"),
+            12,
+            "the next durable append does it where no task did"
+        );
+        assert_eq!(log.recovery_checkpoint(), Offset::new(6));
+    }
+}
