@@ -49,12 +49,12 @@ pub use inspect::{
     VerifyOptions, VerifyReport, predict_start, recovery_millis, verify,
 };
 pub use log::{
-    Answer, AppendAsLeader, Appended, BatchItem, Batches, Checkpointed, Clock, Closed, Damage, DirectoryState,
-    Durability, EndTransaction, Isolation, Located, Log, LogBatch, LogConfig, LogDirectory, LogReader, LogRecord,
-    LogState, LostDurable, ManualClock, NewRecord, OffsetMetadata, OnDamage, OpenOptions, PartitionDirectory,
-    PartitionName, ProgressCallback, Read, Reading, RecordItem, RecoveryCheckpoint, RecoveryCut, RecoveryMode,
-    RecoveryProgress, RecoveryReport, RetentionReason, RunTasks, SegmentFiles, SegmentPosition, SegmentState, Sender,
-    SystemClock, TaskName, Ticket, TimeTarget, Via, View, root_files,
+    Accumulator, AccumulatorOptions, Answer, AppendAsLeader, Appended, BatchItem, Batches, Buffered, Checkpointed,
+    Clock, Closed, Damage, DirectoryState, Durability, EndTransaction, Isolation, Located, Log, LogBatch, LogConfig,
+    LogDirectory, LogReader, LogRecord, LogState, LostDurable, ManualClock, NewRecord, OffsetMetadata, OnDamage,
+    OpenOptions, PartitionDirectory, PartitionName, ProgressCallback, Read, Reading, RecordItem, RecoveryCheckpoint,
+    RecoveryCut, RecoveryMode, RecoveryProgress, RecoveryReport, RetentionReason, RunTasks, SegmentFiles,
+    SegmentPosition, SegmentState, Sender, SystemClock, TaskName, Ticket, TimeTarget, Via, View, root_files,
 };
 pub use producer::{
     Announcement, CACHED_BATCHES, CachedBatch, CompletedTransaction, Expiry, MAX_SNAPSHOT_BYTES, Marker,

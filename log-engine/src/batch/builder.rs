@@ -162,15 +162,10 @@ impl BatchBuilder {
     /// Puts the records into `buffer`, whose content goes, to save its memory from being asked for again.
     #[must_use]
     pub fn reusing(mut self, buffer: Vec<u8>) -> Self {
-        self.reuse(buffer);
-        self
-    }
-
-    /// As [`Self::reusing`].
-    pub(crate) fn reuse(&mut self, buffer: Vec<u8>) {
         let records = std::mem::replace(&mut self.records, buffer);
         self.records.clear();
         self.records.extend_from_slice(&records);
+        self
     }
 
     /// How many records it holds.

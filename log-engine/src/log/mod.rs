@@ -1,5 +1,6 @@
 //! The segments of one partition as one sequence, and the folders they lie in.
 
+mod accumulator;
 mod append;
 mod clock;
 mod config;
@@ -27,6 +28,7 @@ mod times;
 mod truncate;
 mod watermark;
 
+pub use accumulator::{Accumulator, AccumulatorOptions, Buffered};
 pub use append::{AppendAsLeader, Appended, EndTransaction};
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use config::LogConfig;

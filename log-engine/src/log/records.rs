@@ -58,7 +58,6 @@ impl Log {
         let config = self.config.load();
         let now = self.now();
         let mut builder = builder(&config, sender);
-        builder.reuse(KEPT.take());
         for record in records {
             let timestamp = record.timestamp.unwrap_or(now);
             builder.push(timestamp, record.key, record.value, record.headers).map_err(refusal)?;
@@ -82,13 +81,13 @@ impl Log {
     }
 }
 
-/// A builder for records of a log with these settings.
+/// A builder for records of a log with these settings, with the memory that the thread has kept.
 pub(super) fn builder(config: &LogConfig, sender: Option<Sender>) -> BatchBuilder {
     let (codec, level) = match config.compression {
         Compression::Producer => (Codec::None, None),
         Compression::Codec(codec, level) => (codec, level),
     };
-    let mut builder = BatchBuilder::new(Offset::ZERO).codec(codec, level);
+    let mut builder = BatchBuilder::new(Offset::ZERO).codec(codec, level).reusing(KEPT.take());
     if let Some(sender) = sender {
         builder = builder.producer(sender.id, sender.epoch, sender.base_sequence);
         if sender.is_transactional {
@@ -102,21 +101,25 @@ pub(super) fn builder(config: &LogConfig, sender: Option<Sender>) -> BatchBuilde
 /// finds out which.
 fn is_known_to_be_sound(built: &Built, call: &Call<'_>) -> bool {
     let config = call.config;
-    let checks_times = config.message_timestamp_type == TimestampType::CreateTime;
-    let (oldest, newest) = (built.min_timestamp.get(), built.max_timestamp.get());
-    let are_times_sound = !checks_times
-        || newest == -1
-        || (call.now.get().checked_sub(oldest).is_some_and(|age| age <= config.message_timestamp_before_max_ms)
-            && newest.checked_sub(call.now.get()).is_some_and(|ahead| ahead <= config.message_timestamp_after_max_ms));
     let most = config.max_decompressed_bytes.min(MAX_DECOMPRESSED);
     built.count > 0
         && matches!(call.how.origin, AppendOrigin::Client | AppendOrigin::Coordinator)
-        && are_times_sound
-        && (built.has_all_keys || !config.compact)
+        && is_sound((built.min_timestamp, built.max_timestamp), built.has_all_keys, call.now, config)
+        && built.codec == config.compression.target(Codec::None).0
         && (built.codec == Codec::None || built.records_len <= most)
 }
 
-fn refusal(error: BuildError) -> Refusal {
+/// Whether records with these timestamps, the smallest but -1 and the largest, keep the log's rules at the time `now`.
+pub(super) fn is_sound(times: (Timestamp, Timestamp), has_keys: bool, now: Timestamp, config: &LogConfig) -> bool {
+    let is_unchecked = config.message_timestamp_type == TimestampType::LogAppendTime || times.1 == Timestamp::NONE;
+    let at_most = |from: Timestamp, to: Timestamp, most| to.get().checked_sub(from.get()).is_some_and(|ms| ms <= most);
+    let are_times_sound = is_unchecked
+        || (at_most(times.0, now, config.message_timestamp_before_max_ms)
+            && at_most(now, times.1, config.message_timestamp_after_max_ms));
+    are_times_sound && (has_keys || !config.compact)
+}
+
+pub(super) fn refusal(error: BuildError) -> Refusal {
     let (what, found) = match error {
         BuildError::Timestamp(timestamp) => ("timestamp of a record", timestamp),
         _ => ("batch of records", -1),
@@ -136,7 +139,6 @@ mod tests {
     use crate::units::LeaderEpoch;
 
     const NOW: i64 = 1_700_000_000_000;
-
     const DIR: &str = "/data/t-0";
 
     /// The outcome of one append to a new log: what is answered and what is in the file.
