@@ -7,11 +7,14 @@ use std::fs::File;
 use std::hint::black_box;
 #[cfg(feature = "peers")]
 use std::path::Path;
+use std::sync::Arc;
 
 use log_benches::{
     Aligned, Ratio, Runs, Sample, Shape, Subject, batch, engine, interleave, rounds, timed, touch_memory, write_pieces,
 };
-use log_engine::{AppendAsLeader, Codec, LeaderEpoch, Log, LogConfig, NewRecord, Offset};
+use log_engine::{
+    Accumulator, AccumulatorOptions, AppendAsLeader, Codec, LeaderEpoch, Log, LogConfig, NewRecord, Offset,
+};
 
 const SEGMENT: u64 = 64 << 20;
 const STEP: u64 = 16 << 20;
@@ -149,10 +152,24 @@ fn singles(value: usize) {
             black_box(log.append_records(record(), None, &LEADER).expect("an append"));
         }
     };
+    // Buffered: written when 16 KiB have come together, each record with a claim of its own.
+    let gather = |log: Log| {
+        let accumulator = Accumulator::new(Arc::new(log), LEADER, AccumulatorOptions::default());
+        let record = NewRecord { value: Some(&bytes), ..NewRecord::default() };
+        for _ in 0..TIMES {
+            black_box(accumulator.append(black_box(&record)).expect("room"));
+        }
+        accumulator.flush().expect("an append");
+    };
     let mut subjects = vec![
         Subject::new("write(2)", || on_new_file(|file| write_pieces(file, &bytes, TIMES))),
         Subject::new("growing file", || on_new_log(None, append)),
         Subject::new("preallocated", || on_new_log(Some(STEP), append)),
+        Subject::new("accumulator", || {
+            let dir = log_benches::folder();
+            let log = engine(&dir.path().join("bench-0"), config(None));
+            timed(|| gather(log))
+        }),
     ];
     #[cfg(feature = "peers")]
     subjects.extend([
