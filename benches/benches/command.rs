@@ -10,7 +10,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
-use log_benches::{SMALL_RECORDS, partition, ratio, read_and_checksum, rounds};
+use log_benches::{SMALL_RECORDS, Shape, partition, ratio, read_and_checksum, rounds};
+use log_engine::Codec;
 
 fn main() {
     let command = command();
@@ -31,6 +32,7 @@ fn main() {
     );
     println!("verify, normal level          {verified} read(2) + CRC-32C      {:.1} GB/s", rate(&logs, verified.ours));
 
+    memory(&command, &dir, root.path());
     dump(&command, &dir);
     kafka_dump_log(&command, root.path());
 
@@ -107,6 +109,39 @@ fn piped(command: &mut Command) -> (u64, f64) {
     (bytes, start.elapsed().as_secs_f64())
 }
 
+/// The most memory that `verify` holds: for the directory at hand, and for batches as large as they are held at all.
+fn memory(command: &Path, dir: &Path, root: &Path) {
+    let large = |name: &str, codec| {
+        let shape = Shape { value: 31 << 20, records: 2, codec };
+        partition(&root.join(name), shape, 64 << 20, 256 << 20)
+    };
+    let dirs = [
+        ("these batches", dir.to_owned()),
+        ("62 MiB", large("plain", Codec::None)),
+        ("62 MiB, zstd", large("zstd", Codec::Zstd)),
+    ];
+    for (what, dir) in &dirs {
+        for level in ["normal", "deep"] {
+            let peak = peak(Command::new(command).args(["verify", "-j", "8", "--level", level]).arg(dir));
+            println!("verify -j 8, {level:<6}  {what:<14} {:.0} MiB of memory", peak >> 20);
+        }
+    }
+}
+
+/// The most resident memory that a command had, in bytes, asked for again and again while it runs.
+fn peak(command: &mut Command) -> u64 {
+    let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("the command to run");
+    let status = format!("/proc/{}/status", child.id());
+    let mut peak = 0;
+    while child.try_wait().expect("the command").is_none() {
+        let text = std::fs::read_to_string(&status).unwrap_or_default();
+        let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix(" kB"));
+        peak = line.and_then(|kib| kib.trim().parse::<u64>().ok()).map_or(peak, |kib| peak.max(kib << 10));
+        std::thread::sleep(std::time::Duration::from_millis(1));
+    }
+    peak
+}
+
 #[expect(clippy::cast_precision_loss, reason = "a rate")]
 fn dump(command: &Path, dir: &Path) {
     for bytes in ["utf8", "hex"] {
@@ -124,7 +159,7 @@ fn kafka_dump_log(command: &Path, root: &Path) {
     let dir = partition(&root.join("one"), SMALL_RECORDS, 256 << 20, 256 << 20);
     let log = logs(&dir).remove(0);
     let libs = std::env::var_os("KAFKA_LIBS").map(PathBuf::from);
-    for (what, args) in [("deep", &["--deep-iteration"][..]), ("with data", &["--print-data-log"])] {
+    for (what, args) in [("plain", &[][..]), ("deep", &["--deep-iteration"]), ("with data", &["--print-data-log"])] {
         let mut ours = Command::new(command);
         ours.arg("kafka-dump-log").args(args).arg("--files").arg(&log);
         piped(&mut ours);

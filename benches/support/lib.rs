@@ -80,7 +80,7 @@ pub fn partition(root: &Path, shape: Shape, segment: usize, bytes: usize) -> Pat
         let first = Offset::new(base);
         let (mut log, mut index) = (Vec::with_capacity(segment), Vec::new());
         let mut indexed = 0;
-        while log.len() + template.len() <= segment {
+        while log.is_empty() || log.len() + template.len() <= segment {
             log_engine::assign(&mut template, Offset::new(base), LeaderEpoch::new(0)).expect("a v2 batch");
             let last = base + shape.records as i64 - 1;
             if log.len() - indexed > 4096 {
