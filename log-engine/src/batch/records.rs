@@ -32,6 +32,12 @@ impl Scratch {
         Self { bytes: Vec::new(), decompressor: Decompressor::default(), limit }
     }
 
+    /// The most bytes that it grows to.
+    #[must_use]
+    pub const fn limit(&self) -> usize {
+        self.limit
+    }
+
     fn decompress(&mut self, codec: Codec, magic: i8, input: &[u8]) -> Result<&[u8], Malformed> {
         self.decompressor.decompress_into(codec, magic, input, &mut self.bytes, self.limit)?;
         Ok(&self.bytes)

@@ -9,6 +9,9 @@ mod summary;
 mod target;
 mod verify;
 
+/// Batches of more bytes are not held by walks of which as many as there are threads go side by side.
+const HELD: usize = 2 << 20;
+
 pub use small_file::SmallFile;
 pub use start::{
     DirectoryPrediction, DirectoryStart, FailureEffect, HiddenRecords, LogCut, PartitionPrediction, PartitionStart,

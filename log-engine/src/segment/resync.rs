@@ -1,6 +1,6 @@
 //! Finding the next batch behind damage: the first place, byte by byte, where a batch stands whose checksum fits.
 
-use super::scan::{MAX_BUFFERED_BATCH, Scan};
+use super::scan::{MAX_BUFFERED_BATCH, Scan, Step};
 use crate::batch::{Batch, FRAMING_LEN, HEADER_LEN};
 use crate::error::Result;
 use crate::units::FilePosition;
@@ -47,13 +47,10 @@ impl Scan {
             };
             self.window.advance(at as u64)?;
             if u64::from(size) <= self.window.left() && size as usize <= MAX_BUFFERED_BATCH {
-                let bytes = self.window.ensure(size as usize)?;
-                if let Some(bytes) = bytes.get(..size as usize) {
-                    if Batch::whole(bytes).is_ok_and(|batch| batch.check_crc().is_ok()) {
-                        return Ok(Resync::Found(self.position()));
-                    }
-                    cost = cost.saturating_add(u64::from(size));
+                if self.is_sound_here(size as usize)? {
+                    return Ok(Resync::Found(self.position()));
                 }
+                cost = cost.saturating_add(u64::from(size));
             }
             let passed = self.position().get().saturating_sub(first);
             if cost > FREE_COST.saturating_add(passed.saturating_mul(MAX_COST_PER_BYTE)) {
@@ -61,6 +58,17 @@ impl Scan {
             }
             self.window.advance(1)?;
         }
+    }
+
+    /// Whether a batch of `size` bytes, which are there, begins here and its checksum fits.
+    fn is_sound_here(&mut self, size: usize) -> Result<bool> {
+        // A stream cannot be read beside its window.
+        if size > self.most && self.source().len() != u64::MAX {
+            let mut aside = Self::starting_at(self.source().clone(), self.position()).holding(self.most);
+            return Ok(matches!(aside.next()?, Step::Batch(frame) if frame.check_crc().is_ok()));
+        }
+        let bytes = self.window.ensure(size)?.get(..size);
+        Ok(bytes.and_then(|bytes| Batch::whole(bytes).ok()).is_some_and(|batch| batch.check_crc().is_ok()))
     }
 
     /// Over a hole of a sparse file to just before its end.

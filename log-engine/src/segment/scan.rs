@@ -3,7 +3,7 @@
 //!
 //! It goes from frame to frame by Kafka's own rules and gives a reason where it stops; it looks at no checksum unless asked and
 //! never past the length that the file had when it was opened. Memory: one chunk of the file, or one batch of up to
-//! [`MAX_BUFFERED_BATCH`]; a longer one passes through in pieces, and its checksum is all that is known of its body.
+//! [`MAX_BUFFERED_BATCH`], or less if asked; a longer one passes through in pieces, and its checksum is all that is known of its body.
 
 use super::window::Window;
 use crate::batch::{Batch, BatchHeader, FRAMING_LEN, Framing, HEADER_LEN, LOG_OVERHEAD, LegacyHeader, Stop, framing};
@@ -43,8 +43,8 @@ pub struct Frame<'a> {
 enum Body<'a> {
     /// All bytes of the batch.
     Here(&'a [u8]),
-    /// Too large to hold; its checksum as computed.
-    Passed(u32),
+    /// Larger than `most`, too large to hold; its checksum as computed.
+    Passed { computed: u32, most: usize },
     /// Not read: the walk goes from head to head.
     Unread,
 }
@@ -126,26 +126,26 @@ impl<'a> Frame<'a> {
         self.header().ok_or_else(short)
     }
 
-    /// All bytes of the batch; `None` above [`MAX_BUFFERED_BATCH`], and in a walk over heads.
+    /// All bytes of the batch; `None` if it is larger than the walk holds, and in a walk over heads.
     #[must_use]
     pub const fn bytes(&self) -> Option<&'a [u8]> {
         match self.body {
             Body::Here(bytes) => Some(bytes),
-            Body::Passed(_) | Body::Unread => None,
+            Body::Passed { .. } | Body::Unread => None,
         }
     }
 
     /// The batch, to look inside.
     ///
     /// # Errors
-    /// [`Rule::SizeTooSmall`] if its size is below its format's minimum, [`Rule::TooLarge`] above [`MAX_BUFFERED_BATCH`],
+    /// [`Rule::SizeTooSmall`] if its size is below its format's minimum, [`Rule::TooLarge`] if it is larger than the walk holds,
     /// [`Rule::Short`] in a walk over heads.
     #[inline]
     pub fn batch(&self) -> Result<Batch<'a>, Malformed> {
         match self.body {
             Body::Here(bytes) => Batch::whole(bytes),
-            Body::Passed(_) => {
-                Err(Malformed::new(8, Rule::TooLarge { what: "the batch", limit: MAX_BUFFERED_BATCH as u64 }))
+            Body::Passed { most, .. } => {
+                Err(Malformed::new(8, Rule::TooLarge { what: "the batch", limit: most as u64 }))
             }
             Body::Unread => Err(self.unread()),
         }
@@ -163,7 +163,7 @@ impl<'a> Frame<'a> {
     pub fn check_crc(&self) -> Result<(), Malformed> {
         match self.body {
             Body::Here(bytes) => Batch::whole(bytes)?.check_crc(),
-            Body::Passed(computed) => {
+            Body::Passed { computed, .. } => {
                 let at = if self.magic() >= 2 { 17 } else { LOG_OVERHEAD };
                 let stored = self.head.get(at..at + 4).and_then(|bytes| bytes.try_into().ok());
                 let stored = stored.map_or(0, u32::from_be_bytes);
@@ -180,6 +180,8 @@ pub struct Scan {
     pub(super) window: Window,
     /// What the walk steps over when it goes on.
     current: u64,
+    /// Batches of more bytes are not held.
+    pub(super) most: usize,
     /// The head of a batch that was too large to hold.
     large_head: [u8; HEADER_LEN],
     /// True if only heads are read.
@@ -196,7 +198,8 @@ impl Scan {
     /// A walk that begins at `position`, which should be the first byte of a batch.
     #[must_use]
     pub fn starting_at(source: Source, position: FilePosition) -> Self {
-        Self { window: Window::new(source, position.get()), current: 0, large_head: [0; HEADER_LEN], heads: false }
+        let window = Window::new(source, position.get());
+        Self { window, current: 0, most: MAX_BUFFERED_BATCH, large_head: [0; HEADER_LEN], heads: false }
     }
 
     /// A walk from `position` on that reads as little as it takes to go from head to head: what its frames say of their bodies is
@@ -204,7 +207,13 @@ impl Scan {
     #[must_use]
     pub fn heads(source: Source, position: FilePosition) -> Self {
         let window = Window::in_pieces(source, position.get(), HEAD_PIECE);
-        Self { window, current: 0, large_head: [0; HEADER_LEN], heads: true }
+        Self { window, current: 0, most: MAX_BUFFERED_BATCH, large_head: [0; HEADER_LEN], heads: true }
+    }
+
+    /// The same walk, for who looks at heads and checksums and wants less memory: batches of more than `most` bytes are not held.
+    #[must_use]
+    pub fn holding(self, most: usize) -> Self {
+        Self { most: most.min(MAX_BUFFERED_BATCH), ..self }
     }
 
     /// The file.
@@ -246,7 +255,7 @@ impl Scan {
             let head = bytes.get(..HEADER_LEN).unwrap_or(bytes);
             return Ok(Step::Batch(Frame { position, len, offset, head, body: Body::Unread }));
         }
-        let Some(whole) = usize::try_from(len).ok().filter(|len| *len <= MAX_BUFFERED_BATCH) else {
+        let Some(whole) = usize::try_from(len).ok().filter(|len| *len <= self.most) else {
             return self.pass(position, offset, len);
         };
         self.window.ensure(whole)?;
@@ -291,7 +300,13 @@ impl Scan {
             left = left.saturating_sub(n);
         }
         let computed = if is_v2 { castagnoli } else { ieee.finish() };
-        Ok(Step::Batch(Frame { position, len, offset, head: &self.large_head, body: Body::Passed(computed) }))
+        Ok(Step::Batch(Frame {
+            position,
+            len,
+            offset,
+            head: &self.large_head,
+            body: Body::Passed { computed, most: self.most },
+        }))
     }
 
     /// Goes on at `position`, which must not lie behind the window of a stream.
@@ -416,6 +431,38 @@ mod tests {
         let mut scan = Scan::new(file(&bytes));
         let Step::Batch(frame) = scan.next().unwrap() else { panic!("no batch") };
         assert!(matches!(frame.batch().unwrap_err().rule, Rule::TooLarge { .. }));
+    }
+
+    #[test]
+    fn a_walk_that_holds_less_finds_the_same() {
+        let mut bytes = log(&[10, 5000, 20, 100_000, 3]);
+        let all = walked(file(&bytes));
+        let holding = |bytes: &[u8], most: usize| {
+            let mut scan = Scan::new(file(bytes)).holding(most);
+            let (mut batches, mut held) = (Vec::new(), 0);
+            loop {
+                match scan.next().unwrap() {
+                    Step::Batch(frame) => {
+                        batches.push((frame.position().get(), frame.len(), frame.check_crc().is_ok()));
+                        held += usize::from(frame.bytes().is_some());
+                        assert_eq!(frame.batch().is_ok(), frame.bytes().is_some());
+                    }
+                    Step::Stop(stop) => return ((batches, scan.position().get(), stop), held),
+                }
+            }
+        };
+        let len = all.0[1].1 as usize;
+        for (most, held) in [(0, 0), (len - 1, 3), (len, 4), (len + 1, 4), (usize::MAX, 5)] {
+            assert_eq!(holding(&bytes, most), (all.clone(), held), "{most}");
+        }
+        // The search behind damage finds batches that are not held, too.
+        bytes[30] ^= 1;
+        let mut scan = Scan::new(file(&bytes)).holding(100);
+        assert!(matches!(scan.next().unwrap(), Step::Batch(frame) if frame.check_crc().is_err()));
+        assert_eq!(scan.resync().unwrap(), crate::segment::Resync::Found(FilePosition::new(all.0[1].0)));
+        bytes[all.0[1].0 as usize + 4000] ^= 1;
+        scan = Scan::new(file(&bytes)).holding(100);
+        assert_eq!(scan.resync().unwrap(), crate::segment::Resync::Found(FilePosition::new(all.0[2].0)));
     }
 
     #[test]

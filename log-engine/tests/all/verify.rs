@@ -8,7 +8,8 @@ use std::sync::atomic::AtomicU64;
 use log_engine::testing::expected::{self, Expected, expected_findings};
 use log_engine::testing::golden;
 use log_engine::{
-    Finding, FindingCode, OsFs, Severity, Target, Timestamp, VerifyLevel, VerifyOptions, VerifyReport, verify,
+    BatchBuilder, Codec, Finding, FindingCode, LeaderEpoch, Offset, OsFs, Severity, Target, Timestamp, VerifyLevel,
+    VerifyOptions, VerifyReport, verify,
 };
 
 /// When the golden directories were written.
@@ -276,6 +277,45 @@ fn a_padded_index_speaks_against_the_marker() {
     assert_eq!(told(copy.path()), [expected]);
     // Entries that were overwritten say nothing of how the broker stopped.
     assert_eq!(told(golden::damage("plain/index-last-segment-zeros__clean").before()), Vec::<String>::new());
+}
+
+/// Larger than what every thread may hold: as they stand, or decompressed.
+#[test]
+fn large_batches_are_looked_into() {
+    let root = tempfile::tempdir().unwrap();
+    let folder = root.path().join("large-0");
+    std::fs::create_dir(&folder).unwrap();
+    let value = vec![b'x'; 3 << 20];
+    let (mut log, mut offset) = (Vec::new(), 0);
+    for (codec, records) in [(Codec::None, 1), (Codec::Zstd, 2), (Codec::None, 2), (Codec::Gzip, 3)] {
+        let mut builder = BatchBuilder::new(Offset::new(offset)).leader_epoch(LeaderEpoch::new(0)).codec(codec, None);
+        for _ in 0..records {
+            builder.push(Timestamp::new(NOW), None, Some(&value), &[]).unwrap();
+        }
+        builder.finish(&mut log).unwrap();
+        offset += records;
+    }
+    std::fs::write(folder.join("00000000000000000000.log"), &log).unwrap();
+    let looked = || {
+        let report = look(std::slice::from_ref(&folder), &options(VerifyLevel::Deep));
+        let codes: Vec<_> = report.findings().map(|finding| finding.code).filter(|code| code.name() < "C").collect();
+        (report.partitions[0].records, codes)
+    };
+    assert_eq!(looked(), (8, vec![]));
+    // The attributes of the first record, which nobody reads, and then its offset.
+    for (at, byte) in [(61 + 4, 1), (61 + 6, 2)] {
+        log[at] = byte;
+        let crc = crc32c::crc32c(&log[21..first_batch(&log)]);
+        log[17..21].copy_from_slice(&crc.to_be_bytes());
+        std::fs::write(folder.join("00000000000000000000.log"), &log).unwrap();
+        let codes = if at == 61 + 4 { vec![] } else { vec![FindingCode::B007] };
+        assert_eq!(looked().1, codes, "byte {at}");
+    }
+}
+
+/// Where the first batch of a log ends.
+fn first_batch(log: &[u8]) -> usize {
+    12 + u32::from_be_bytes(log[8..12].try_into().unwrap()) as usize
 }
 
 #[test]

@@ -11,6 +11,7 @@ use super::picture::{Content, Picture, Rebuilt};
 use super::producers::Producers;
 use crate::error::{Malformed, Result, Rule};
 use crate::fs::Source;
+use crate::inspect::HELD;
 use crate::producer::CompletedTransaction;
 use crate::segment::{
     AbortedTxn, Frame, IndexFault, Indexer, RebuildEnd, Scan, SegmentFile, TxnIndex, TxnIndexBuilder, rebuild,
@@ -45,7 +46,7 @@ pub(super) fn recover(
         indexer = indexer.with_index_bytes(usize::try_from(bytes).unwrap_or(usize::MAX));
     }
     let mut follower = Follower { producers, txns: TxnIndexBuilder::new(base), fatal: None };
-    let made = rebuild(&mut Scan::new(log.clone()), indexer, |frame| follower.follow(frame))?;
+    let made = rebuild(&mut Scan::new(log.clone()).holding(HELD), indexer, |frame| follower.follow(frame))?;
     let Follower { txns, fatal, .. } = follower;
 
     // Trimmed files end behind the last entry. In those that a recovery leaves in the middle, old bytes follow.

@@ -10,6 +10,7 @@ use crate::batch::Stop;
 use crate::encoding::{Crc32, crc32c};
 use crate::error::Result;
 use crate::fs::Source;
+use crate::inspect::HELD;
 use crate::segment::{Frame, Resync, Scan, SegmentFile, SegmentName, Step};
 
 /// Batches that are held against each other in one pass, some 32 bytes each.
@@ -131,7 +132,7 @@ fn each_of<'s>(
 
 /// Shows each batch of format 2 whose checksum fits, wherever it stands.
 fn each_intact(log: &Source, from: u64, mut each: impl FnMut(&Frame<'_>)) -> Result<()> {
-    let mut scan = Scan::starting_at(log.clone(), crate::units::FilePosition::new(from));
+    let mut scan = Scan::starting_at(log.clone(), crate::units::FilePosition::new(from)).holding(HELD);
     loop {
         let is_intact = match scan.next()? {
             Step::Stop(Stop::End | Stop::Remainder { .. }) => return Ok(()),

@@ -12,6 +12,7 @@ use super::{HiddenRecords, LogCut, PartitionPrediction, StartOptions, StartRecov
 use crate::checkpoint::{EpochCheckpoint, MAX_TEXT_BYTES, PartitionMetadata, TextFault};
 use crate::error::{Error, Result};
 use crate::fs::{Fs, Source};
+use crate::inspect::HELD;
 use crate::log::{DirectoryState, PartitionDirectory, PartitionName, root_files};
 use crate::segment::{IntervalSamples, Scan, SegmentFile, Step};
 use crate::units::{FilePosition, Offset, TopicPartition};
@@ -191,7 +192,7 @@ impl Loader<'_> {
             let Some(log) = self.picture.original(&SegmentFile::Log.name(base))? else { continue };
             let index = crate::segment::OffsetIndex::read(&index, base)?;
             let mut segment = samples.segment(&index);
-            let mut scan = Scan::new(log);
+            let mut scan = Scan::new(log).holding(HELD);
             while let Step::Batch(frame) = scan.next()? {
                 segment.batch(frame.position());
                 if frame.position().get() > left {

@@ -9,6 +9,7 @@ use super::picture::{Content, Picture, fatal_if_corrupt, number_of};
 use crate::batch::{MIN_SIZE, Scratch, Stop};
 use crate::error::{Error, Malformed, Result, Rule};
 use crate::fs::Source;
+use crate::inspect::HELD;
 use crate::producer::{CompletedTransaction, MAX_SNAPSHOT_BYTES, Marker, ProducerSnapshot, ProducerStates};
 use crate::segment::{Frame, Scan, SegmentFile, Step, translate};
 use crate::units::{FilePosition, Offset};
@@ -95,7 +96,7 @@ impl Producers {
     }
 
     fn replay_from(&mut self, log: Source, start: FilePosition) -> Outcome<()> {
-        let mut scan = Scan::starting_at(log.clone(), start);
+        let mut scan = Scan::starting_at(log.clone(), start).holding(HELD);
         loop {
             match scan.next()? {
                 Step::Batch(frame) => {

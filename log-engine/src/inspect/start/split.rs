@@ -7,6 +7,7 @@ use super::opening::TooFar;
 use super::partition::Loader;
 use super::picture::{Content, Stretch, fatal_if_corrupt};
 use crate::fs::Source;
+use crate::inspect::HELD;
 use crate::segment::{Scan, SegmentFile, Step};
 use crate::units::{FilePosition, Offset};
 
@@ -67,7 +68,7 @@ struct Part {
 /// if there is one: a batch that ends below where it begins, or bytes that are no batch.
 fn parts(log: &Source) -> Outcome<Result<Vec<Part>, FilePosition>> {
     let mut parts: Vec<Part> = Vec::new();
-    let mut scan = Scan::new(log.clone());
+    let mut scan = Scan::new(log.clone()).holding(HELD);
     loop {
         let frame = match scan.next()? {
             Step::Batch(frame) => frame,
@@ -89,7 +90,7 @@ fn parts(log: &Source) -> Outcome<Result<Vec<Part>, FilePosition>> {
 
 /// Where the first batch with this last offset begins.
 fn position_of(log: &Source, offset: Offset) -> Outcome<FilePosition> {
-    let mut scan = Scan::new(log.clone());
+    let mut scan = Scan::new(log.clone()).holding(HELD);
     while let Step::Batch(frame) = scan.next()? {
         if frame.last_offset().is_ok_and(|last| last == offset) {
             return Ok(frame.position());

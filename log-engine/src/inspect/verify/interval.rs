@@ -6,6 +6,7 @@ use super::offset_index;
 use super::plan::SegmentPlan;
 use crate::error::Result;
 use crate::fs::{Fs, Source};
+use crate::inspect::HELD;
 use crate::segment::{IntervalSamples, OffsetIndex, Scan, SegmentFile, Step};
 
 /// So many other segments are looked at to learn the interval.
@@ -37,7 +38,7 @@ fn learn(fs: &dyn Fs, plans: &[SegmentPlan]) -> Result<u64> {
     for plan in plans.iter().filter(|plan| plan.files.offset_index.is_some_and(|len| len > 0)).take(MAX_TEACHERS) {
         let index = OffsetIndex::read(&Source::open(fs, &plan.path(SegmentFile::OffsetIndex))?, plan.base)?;
         let mut segment = samples.segment(&index);
-        let mut scan = Scan::new(Source::open(fs, &plan.path(SegmentFile::Log))?);
+        let mut scan = Scan::new(Source::open(fs, &plan.path(SegmentFile::Log))?).holding(HELD);
         while let Step::Batch(frame) = scan.next()? {
             segment.batch(frame.position());
         }

@@ -30,6 +30,7 @@ mod walk;
 use std::num::NonZeroUsize;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::thread;
 
 pub use code::{Explanation, FindingCode};
@@ -116,6 +117,7 @@ pub fn verify(
     let mut dir_findings: Vec<Findings> = Vec::new();
     let mut jobs = Vec::new();
     let mut ends = Vec::new();
+    let large_batches = Arc::new(Mutex::new(()));
     for root in &roots {
         let mut findings = Findings::default();
         root.check(fs, options, &mut findings);
@@ -123,7 +125,9 @@ pub fn verify(
         let around = root.around();
         for (name, path) in root.dir.partitions.iter().filter(|(name, _)| selected(Some(&name.partition))) {
             match PartitionDirectory::list(fs, path) {
-                Ok(folder) => jobs.push(Job::new(fs, folder, None, around(Some(name)), options)),
+                Ok(folder) => {
+                    jobs.push(Job::new(fs, folder, None, around(Some(name)), options, Arc::clone(&large_batches)))
+                }
                 Err(error) => report.unlisted.push(error),
             }
         }
@@ -135,7 +139,7 @@ pub fn verify(
             && selected(folder.name.as_ref().map(|name| &name.partition))
         {
             let around = surroundings(fs, &folder);
-            jobs.push(Job::new(fs, folder, only, around, options));
+            jobs.push(Job::new(fs, folder, only, around, options, Arc::clone(&large_batches)));
         }
     }
     walk_all(&jobs, options.jobs, done);

@@ -10,6 +10,7 @@ use super::plan::Facts;
 use crate::batch::Stop;
 use crate::error::Result;
 use crate::fs::{Entry, Fs, Kind, Source};
+use crate::inspect::HELD;
 use crate::log::PartitionDirectory;
 use crate::segment::{Leftover, Scan, SegmentFile, SegmentName, Step};
 
@@ -180,7 +181,7 @@ fn damage(fs: &dyn Fs, name: &SegmentName, path: &Path) -> Result<Option<String>
     if name.file != SegmentFile::Log {
         return Ok(None);
     }
-    let mut scan = Scan::new(Source::open(fs, path)?);
+    let mut scan = Scan::new(Source::open(fs, path)?).holding(HELD);
     loop {
         let position = match scan.next()? {
             Step::Stop(Stop::End) => return Ok(None),

@@ -56,13 +56,14 @@ const INTERNAL: [&str; 3] = ["__consumer_offsets", "__transaction_state", "__sha
 impl<'a> Job<'a> {
     /// Reads the small files of the partition in `folder`.
     ///
-    /// With `only`, nothing but the segment that begins there, and what lies beside it under the same number.
+    /// `large_batches` is that of all partitions that are looked at side by side. With `only`, nothing but the segment that begins there, and what lies beside it under the same number.
     pub(super) fn new(
         fs: &'a dyn Fs,
         folder: PartitionDirectory,
         only: Option<Offset>,
         around: Around,
         options: &VerifyOptions,
+        large_batches: Arc<Mutex<()>>,
     ) -> Self {
         let mut before = Findings::default();
         let mut failures = Vec::new();
@@ -88,6 +89,7 @@ impl<'a> Job<'a> {
             level: options.level,
             since_checkpoint: options.since_checkpoint,
             now: options.now,
+            large_batches,
         };
         facts.epochs = epochs(fs, &facts, &mut before);
         if only.is_none() {

@@ -1,7 +1,7 @@
 //! What is known of a partition and its segments before a batch is read, and what it makes a finding weigh.
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use super::VerifyLevel;
 use super::finding::{Severity, Weight};
@@ -45,6 +45,8 @@ pub(super) struct Facts {
     pub(super) since_checkpoint: bool,
     /// The time.
     pub(super) now: Timestamp,
+    /// Locked by who takes more memory for a batch than all threads can have.
+    pub(super) large_batches: Arc<Mutex<()>>,
 }
 
 impl Facts {

@@ -68,6 +68,11 @@ impl<'a> Feed<'a> {
         if self.waiting.len() >= MAX_WAITING { self.flush(out) } else { Ok(()) }
     }
 
+    /// Makes sure that one more batch will not have to wait for other segments.
+    pub(super) fn make_room(&mut self, out: &mut Findings) -> Result<()> {
+        if self.waiting.len() + 1 >= MAX_WAITING { self.flush(out) } else { Ok(()) }
+    }
+
     /// Batches were lost.
     pub(super) fn damage(&mut self) {
         self.waiting.push(Event::Damage);

@@ -1,17 +1,22 @@
 //! B007, B008: what is inside a batch, decompressed and decoded.
 
+use std::sync::PoisonError;
+
 use super::batch::Seen;
 use super::code::FindingCode;
 use super::finding::{Findings, Place, Severity};
 use super::plan::SegmentPlan;
-use crate::batch::{Batch, HEADER_LEN, Scratch};
+use crate::batch::{Batch, HEADER_LEN, MAX_DECOMPRESSED, Scratch};
 use crate::error::{Malformed, Rule};
 
 /// Looks at every record of a batch; how many there are, if all can be read.
 pub(super) fn check(seen: &Seen<'_>, scratch: &mut Scratch, plan: &SegmentPlan, out: &mut Findings) -> Option<u64> {
     let place = Place::at(&plan.log, seen.position).offset(seen.lowest());
     let mut records = Inside::default();
-    let read = seen.frame.batch().and_then(|batch| records.read(&batch, seen, scratch));
+    let read = with_room(plan, scratch, |scratch| {
+        records = Inside::default();
+        seen.frame.batch().and_then(|batch| records.read(&batch, seen, scratch))
+    });
     if let Err(Malformed { rule, .. }) = read {
         // Too large to look into says nothing against it.
         let weight = if matches!(rule, Rule::TooLarge { .. }) { Severity::Info } else { Severity::Error };
@@ -39,6 +44,30 @@ pub(super) fn check(seen: &Seen<'_>, scratch: &mut Scratch, plan: &SegmentPlan, 
         });
     }
     Some(records.count)
+}
+
+/// How many messages a compressed one of an old format holds, if that can be read.
+pub(super) fn count_inner(seen: &Seen<'_>, scratch: &mut Scratch, plan: &SegmentPlan) -> Option<u64> {
+    let count = |scratch: &mut Scratch| {
+        let records = seen.frame.batch()?.records(scratch)?;
+        Ok(records.take_while(Result::is_ok).count() as u64)
+    };
+    with_room(plan, scratch, count).ok()
+}
+
+/// Reads a batch with `scratch`, or, if that is too little, with as much room as there is for one batch at a time.
+fn with_room<T>(
+    plan: &SegmentPlan,
+    scratch: &mut Scratch,
+    mut read: impl FnMut(&mut Scratch) -> Result<T, Malformed>,
+) -> Result<T, Malformed> {
+    match read(scratch) {
+        Err(Malformed { rule: Rule::TooLarge { .. }, .. }) if scratch.limit() < MAX_DECOMPRESSED => {
+            let _permit = plan.facts.large_batches.lock().unwrap_or_else(PoisonError::into_inner);
+            read(&mut Scratch::default())
+        }
+        read => read,
+    }
 }
 
 /// What was met in a batch.

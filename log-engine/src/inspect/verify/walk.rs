@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError};
 
 use super::VerifyLevel;
 use super::batch::Seen;
@@ -18,12 +19,16 @@ use super::{offset_index, records, time_index};
 use crate::batch::{Scratch, Stop};
 use crate::error::{Result, Rule};
 use crate::fs::{Fs, Source};
-use crate::segment::{Frame, Resync, Scan, SegmentFile, Step};
+use crate::inspect::HELD;
+use crate::segment::{Frame, MAX_BUFFERED_BATCH, Resync, Scan, SegmentFile, Step};
+use crate::units::FilePosition;
 
 /// A timestamp so far ahead of the clock is wrong: one year, in milliseconds.
 const FAR_AHEAD: i64 = 366 * 86_400_000;
 /// Timestamps before 2001 are no times of records.
 const FIRST_TIME: i64 = 978_307_200_000;
+/// Batches are decompressed up to this size while others are walked beside them.
+const HELD_DECOMPRESSED: usize = 4 << 20;
 /// Bytes read at a time to see whether a tail is all zeros.
 const PIECE: usize = 64 << 10;
 
@@ -98,14 +103,18 @@ impl Hole {
 pub(super) fn walk(fs: &dyn Fs, plan: &SegmentPlan, feed: &mut Feed<'_>, done: &AtomicU64) -> Result<Walked> {
     let source = Source::open(fs, &plan.path(SegmentFile::Log))?;
     let mut walker = Walker::open(fs, plan, feed, source.len())?;
-    let mut scan = Scan::new(source);
+    let mut scan = Scan::new(source.clone()).holding(HELD);
     loop {
         let (position, damage) = match scan.next()? {
             Step::Stop(Stop::End) => break,
             Step::Stop(stop) => (scan.position().get(), walker.stopped(&scan, stop)?),
             Step::Batch(frame) => match damage_of(&frame) {
                 None => {
-                    walker.batch(&frame)?;
+                    if walker.is_to_be_held(&frame) {
+                        walker.alone(source.clone(), frame.position())?;
+                    } else {
+                        walker.batch(&frame)?;
+                    }
                     done.fetch_add(frame.len(), Ordering::Relaxed);
                     continue;
                 }
@@ -174,7 +183,37 @@ impl<'a, 'f> Walker<'a, 'f> {
             }
             Some(_) => Some(TimeIndexCheck::new(Slots::new(open(SegmentFile::TimeIndex)?), plan, latest)),
         };
-        Ok(Self { plan, feed, walked, index, times, scratch: Scratch::default(), holes: Vec::new(), latest })
+        Ok(Self {
+            plan,
+            feed,
+            walked,
+            index,
+            times,
+            scratch: Scratch::with_limit(HELD_DECOMPRESSED),
+            holes: Vec::new(),
+            latest,
+        })
+    }
+
+    /// True for a batch of which more is needed than its head, though the walk does not hold it.
+    fn is_to_be_held(&self, frame: &Frame<'_>) -> bool {
+        let is_looked_into = self.plan.facts.level == VerifyLevel::Deep || frame.magic() < 2;
+        is_looked_into && frame.bytes().is_none() && frame.len() <= MAX_BUFFERED_BATCH as u64
+    }
+
+    /// Shows a sound batch to all, with as much memory as it takes; nobody else has so much meanwhile.
+    fn alone(&mut self, source: Source, position: FilePosition) -> Result<()> {
+        // Who has the permit must not wait for who may be waiting for it.
+        self.feed.make_room(&mut self.walked.findings)?;
+        let facts = Arc::clone(&self.plan.facts);
+        let _permit = facts.large_batches.lock().unwrap_or_else(PoisonError::into_inner);
+        let scratch = std::mem::take(&mut self.scratch);
+        let mut scan = Scan::starting_at(source, position);
+        if let Step::Batch(frame) = scan.next()? {
+            self.batch(&frame)?;
+        }
+        self.scratch = scratch;
+        Ok(())
     }
 
     /// Shows a sound batch to all.
@@ -224,7 +263,7 @@ impl<'a, 'f> Walker<'a, 'f> {
             _ if self.plan.facts.level == VerifyLevel::Deep && seen.frame.magic() <= 2 => {
                 records::check(seen, &mut self.scratch, self.plan, &mut self.walked.findings)
             }
-            None => count_inner(seen, &mut self.scratch),
+            None => records::count_inner(seen, &mut self.scratch, self.plan),
             counted => counted,
         };
         if !seen.is_control() {
@@ -341,13 +380,6 @@ fn timestamp(seen: &Seen<'_>, latest: i64, plan: &SegmentPlan, out: &mut Finding
     } else if time < FIRST_TIME {
         out.add(FindingCode::B009, Severity::Info, place, || format!("latest timestamp is {time}, before 2001"));
     }
-}
-
-/// How many messages a compressed one of an old format holds, if that can be read.
-fn count_inner(seen: &Seen<'_>, scratch: &mut Scratch) -> Option<u64> {
-    let batch = seen.frame.batch().ok()?;
-    let records = batch.records(scratch).ok()?;
-    Some(records.take_while(std::result::Result::is_ok).count() as u64)
 }
 
 /// Whether nothing but zeros follows the walk's position. Holes of a sparse file are not read.
