@@ -27,6 +27,8 @@ use crate::units::FilePosition;
 const FAR_AHEAD: i64 = 366 * 86_400_000;
 /// Timestamps before 2001 are no times of records.
 const FIRST_TIME: i64 = 978_307_200_000;
+/// Bytes that are walked between two reports of how far the work is.
+const REPORT: u64 = 1 << 20;
 /// Batches are decompressed up to this size while others are walked beside them.
 const HELD_DECOMPRESSED: usize = 4 << 20;
 /// Bytes read at a time to see whether a tail is all zeros.
@@ -104,6 +106,7 @@ pub(super) fn walk(fs: &dyn Fs, plan: &SegmentPlan, feed: &mut Feed<'_>, done: &
     let source = Source::open(fs, &plan.path(SegmentFile::Log))?;
     let mut walker = Walker::open(fs, plan, feed, source.len())?;
     let mut scan = Scan::new(source.clone()).holding(HELD);
+    let mut unreported = 0;
     loop {
         let (position, damage) = match scan.next()? {
             Step::Stop(Stop::End) => break,
@@ -115,7 +118,10 @@ pub(super) fn walk(fs: &dyn Fs, plan: &SegmentPlan, feed: &mut Feed<'_>, done: &
                     } else {
                         walker.batch(&frame)?;
                     }
-                    done.fetch_add(frame.len(), Ordering::Relaxed);
+                    unreported += frame.len();
+                    if unreported >= REPORT {
+                        done.fetch_add(std::mem::take(&mut unreported), Ordering::Relaxed);
+                    }
                     continue;
                 }
                 Some(damage) => (frame.position().get(), damage),
@@ -126,6 +132,7 @@ pub(super) fn walk(fs: &dyn Fs, plan: &SegmentPlan, feed: &mut Feed<'_>, done: &
             break;
         }
     }
+    done.fetch_add(unreported, Ordering::Relaxed);
     walker.finish()
 }
 
