@@ -1,4 +1,37 @@
 //! Append-only log storage whose directories are Apache Kafka's own, byte for byte.
+//!
+//! A [`Store`] holds the partitions under one or more log directories, each a [`Log`]; either opens what a Kafka broker wrote, and a broker
+//! opens what they wrote.
+//!
+//! ```
+//! use std::sync::Arc;
+//! use log_engine::{
+//!     AppendAsLeader, Isolation, LeaderEpoch, NewRecord, Offset, OsFs, Scratch, Store, StoreOptions, TopicPartition, Walk,
+//! };
+//! # let dir = tempfile::tempdir().unwrap();
+//! # let path = dir.path().join("data");
+//!
+//! let (store, report) = Store::open(Arc::new(OsFs), &[path], StoreOptions::default())?;
+//! assert!(report.directories[0].failed.is_empty());
+//! let orders = store.create(&TopicPartition { topic: "orders".to_owned(), partition: 0 }, None)?;
+//!
+//! let record = NewRecord { key: Some(b"42"), value: Some(b"paid"), ..NewRecord::default() };
+//! let appended = orders.append_records([record], None, &AppendAsLeader::client(LeaderEpoch::new(0)))?;
+//! appended.ticket.wait()?; // it is durable now
+//!
+//! let read = orders.read(Offset::ZERO, 1 << 20, Isolation::LogEnd, true)?;
+//! let bytes = read.slice.expect("there is a record").read_to_vec()?; // or slice.send_to(socket)
+//! let mut scratch = Scratch::default();
+//! for (_, batch) in Walk::new(&bytes) {
+//!     let batch = batch.expect("a whole batch");
+//!     let values: Vec<_> = batch.records(&mut scratch).unwrap().map(|record| record.unwrap().value.map(<[u8]>::to_vec)).collect();
+//!     assert_eq!(values, [Some(b"paid".to_vec())]);
+//! }
+//! store.close()?;
+//! # Ok::<(), log_engine::Error>(())
+//! ```
+//!
+//! Words that are never mixed, and what survives what: [`what_is_durable_when`], [`system_assumptions_and_crash_points`].
 
 // The disk has one door and time comes from outside; clippy.toml names what goes around them. Tests prepare folders.
 #![cfg_attr(not(test), deny(clippy::disallowed_methods))]
@@ -19,6 +52,11 @@ mod store;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod units;
+
+#[doc = include_str!("../docs/durability.md")]
+pub mod what_is_durable_when {}
+#[doc = include_str!("../docs/crash-safety.md")]
+pub mod system_assumptions_and_crash_points {}
 
 pub use batch::{
     Analysis, AnalysisRules, AppendOrigin, Attributes, Batch, BatchBuilder, BatchHeader, BuildError, ControlRecord,

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 
 /// Every page, and every README of the crate that names tests.
-const PAGES: [&str; 1] = ["docs/durability.md"];
+const PAGES: [&str; 2] = ["docs/durability.md", "docs/crash-safety.md"];
 
 fn names_of_tests(folder: &Path, into: &mut BTreeSet<String>) {
     for entry in fs::read_dir(folder).unwrap() {
