@@ -56,8 +56,8 @@ pub(super) fn map(file: BorrowedFd<'_>, len: u64, size: u64) -> io::Result<Mappi
 
 #[expect(unsafe_code, reason = "a mapping is sound only as long as nobody changes the file")]
 fn map_shared(file: BorrowedFd<'_>, len: usize) -> io::Result<Mmap> {
-    // SAFETY: `File::map` asks of its callers that nobody changes or cuts the file as long as the mapping lives. They map the indexes of
-    // sealed segments alone, which this process never changes in place, in a directory that is locked against other processes.
+    // SAFETY: `File::map` asks of its callers that nobody changes or cuts the file as long as the mapping lives. They map indexes alone,
+    // let go of the mapping before they change the file, and work in a directory that is locked against other processes.
     unsafe { MmapOptions::new().len(len).map(file.as_raw_fd()) }
 }
 

@@ -2,13 +2,15 @@
 //!
 //! Kafka takes every whole slot of such a file for an entry, so the zeros behind the last one of a file that was not trimmed
 //! count too, and nothing says that the entries rise. What is found therefore depends on the search: it is Kafka's own, step by
-//! step. Files are read, never mapped.
+//! step.
 
 use std::marker::PhantomData;
+use std::ops::Deref;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use crate::error::{Error, Result, Rule};
-use crate::fs::Source;
+use crate::fs::{Mapping, Source};
 use crate::units::{FilePosition, Offset};
 
 /// An index file with more bytes than this is reported, not loaded. Kafka makes them 10 MiB (`segment.index.bytes`).
@@ -34,8 +36,41 @@ pub trait IndexEntry: Copy {
 pub struct Index<E> {
     path: PathBuf,
     base: Offset,
-    bytes: Vec<u8>,
+    bytes: Bytes,
     entry: PhantomData<E>,
+}
+
+/// The bytes of an index: in memory, or in its file as long as nobody changes it.
+#[derive(Clone, Debug)]
+struct Bytes {
+    here: Vec<u8>,
+    mapped: Option<Arc<Mapping>>,
+}
+
+impl Deref for Bytes {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        self.mapped.as_ref().map_or(&self.here, |mapping| mapping)
+    }
+}
+
+impl PartialEq for Bytes {
+    fn eq(&self, other: &Self) -> bool {
+        self[..] == other[..]
+    }
+}
+
+impl Eq for Bytes {}
+
+impl Bytes {
+    /// The bytes in memory, to be changed. The file is not looked at any more.
+    fn to_mut(&mut self) -> &mut Vec<u8> {
+        if let Some(mapping) = self.mapped.take() {
+            self.here = mapping.to_vec();
+        }
+        &mut self.here
+    }
 }
 
 impl<E: IndexEntry> Index<E> {
@@ -50,7 +85,19 @@ impl<E: IndexEntry> Index<E> {
     /// The index that `bytes` are, under the name by which errors call it. No bytes: an empty index.
     #[must_use]
     pub fn new(path: impl Into<PathBuf>, base: Offset, bytes: Vec<u8>) -> Self {
+        let bytes = Bytes { here: bytes, mapped: None };
         Self { path: path.into(), base, bytes, entry: PhantomData }
+    }
+
+    /// The index whose file is mapped.
+    pub(super) fn mapped(path: PathBuf, base: Offset, mapping: Mapping) -> Self {
+        let bytes = Bytes { here: Vec::new(), mapped: Some(Arc::new(mapping)) };
+        Self { path, base, bytes, entry: PhantomData }
+    }
+
+    /// Copies a mapped index into memory: its file is to be changed.
+    pub(super) fn unmap(&mut self) {
+        self.bytes.to_mut();
     }
 
     /// The file.
@@ -73,19 +120,19 @@ impl<E: IndexEntry> Index<E> {
 
     /// Whole slots, which are the entries that Kafka sees: zeros at the end included.
     #[must_use]
-    pub const fn len(&self) -> usize {
+    pub fn len(&self) -> usize {
         self.bytes.len() / E::LEN
     }
 
     /// True if there is not one whole slot.
     #[must_use]
-    pub const fn is_empty(&self) -> bool {
+    pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
     /// Bytes behind the last whole slot, which Kafka ignores.
     #[must_use]
-    pub const fn odd_bytes(&self) -> usize {
+    pub fn odd_bytes(&self) -> usize {
         self.bytes.len() % E::LEN
     }
 
@@ -132,12 +179,12 @@ impl<E: IndexEntry> Index<E> {
     /// Adds an entry behind the last whole slot; odd bytes there go.
     pub(super) fn push(&mut self, entry: &E) {
         self.truncate(self.len());
-        entry.encode(&mut self.bytes);
+        entry.encode(self.bytes.to_mut());
     }
 
     /// Keeps the first `entries` slots.
     pub(super) fn truncate(&mut self, entries: usize) {
-        self.bytes.truncate(entries.saturating_mul(E::LEN));
+        self.bytes.to_mut().truncate(entries.saturating_mul(E::LEN));
     }
 
     /// How many slots stay when the log is cut before `offset`.

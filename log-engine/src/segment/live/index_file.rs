@@ -1,14 +1,17 @@
-//! An index file of an open segment: read when it is first asked, grown in memory, written behind.
+//! An index file of an open segment: mapped or read when it is first asked, grown in memory, written behind.
 
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use super::{Place, bytes_of};
 use crate::error::{Error, Result};
 use crate::fs::{OpenMode, Source, WriteFile, write_all_at};
-use crate::segment::entries::{Index, IndexEntry};
+use crate::segment::entries::{Index, IndexEntry, MAX_INDEX_BYTES};
 use crate::segment::name::SegmentFile;
 
+/// Index files of fewer bytes are read, not mapped: each mapping costs the system something, however small it is.
+pub(super) const MAPPED_FROM: u64 = 16 << 10;
 /// Entries that are gathered in memory before they are appended to the file.
 pub(super) const GROUP: usize = 64;
 
@@ -100,6 +103,9 @@ impl<E: IndexEntry> IndexFile<E> {
         let path = self.place.path(self.file);
         let on_disk = self.place.fs.stat(&path)?;
         if on_disk.is_some_and(|stat| stat.len != len) {
+            if let Some(index) = &mut state.index {
+                index.unmap();
+            }
             self.handle(&mut state)?.set_len(len).map_err(|e| Error::io("cut", &path, e))?;
         }
         Ok(())
@@ -213,12 +219,23 @@ impl<E: IndexEntry> IndexFile<E> {
         }
         let path = self.place.path(self.file);
         let index = match self.place.fs.stat(&path)? {
+            Some(stat) if (MAPPED_FROM..=MAX_INDEX_BYTES as u64).contains(&stat.len) => self.mapped(path, stat.len)?,
             Some(_) => Index::read(&Source::open(self.place.fs.as_ref(), &path)?, self.place.base)?,
             None => Index::new(path, self.place.base, Vec::new()),
         };
         state.written = index.len();
         self.len.store(index.len(), Ordering::Release);
         Ok(state.index.insert(index))
+    }
+
+    /// The index whose file has `len` bytes, without reading them. It is copied before the file is changed.
+    fn mapped(&self, path: PathBuf, len: u64) -> Result<Index<E>> {
+        let file = self.place.fs.open_write(&path, OpenMode::Existing)?;
+        match file.map(len) {
+            Ok(mapping) => Ok(Index::mapped(path, self.place.base, mapping)),
+            // The system maps only so many files: then it is read.
+            Err(_) => Index::read(&Source::open(self.place.fs.as_ref(), &path)?, self.place.base),
+        }
     }
 
     fn state(&self) -> RwLockReadGuard<'_, State<E>> {

@@ -2,8 +2,8 @@
 //!
 //! Readers hold an [`Arc`] and wait for nobody: they see the file up to the published size, which grows once bytes are written.
 //! What changes the segment takes `&self` too, but only one caller at a time may do that: who holds the log's append lock. The
-//! index of the last segment grows in memory and is appended to its file in groups; those of older ones are read when they are
-//! first asked. An index is a hint: what it points at is looked at before it is believed, and it can be made again.
+//! index of the last segment grows in memory and is appended to its file in groups; those of older ones are mapped, or read if they
+//! are small, when they are first asked. An index is a hint: what it points at is looked at before it is believed, and it can be made again.
 //!
 //! Kafka: `LogSegment`.
 

@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 use proptest::prelude::*;
 use tempfile::TempDir;
 
-use super::index_file::GROUP;
+use super::index_file::{GROUP, MAPPED_FROM};
 use super::*;
 use crate::batch::{BatchBuilder, Scratch};
 use crate::error::Refusal;
@@ -471,6 +471,41 @@ fn every_slot_of_an_untrimmed_index_counts_as_a_broker_counts_them() {
     let segment = made.reopened();
     assert_eq!(segment.index_entries().unwrap().0, (1 << 20) / 8);
     assert!(segment.is_index_full().unwrap());
+}
+
+#[test]
+fn a_large_index_is_not_read_and_can_be_changed_all_the_same() {
+    let made = Made::with(SegmentOptions { index_interval_bytes: 0, ..options() });
+    let batches = MAPPED_FROM as i64 / 8 + 100;
+    for i in 0..batches {
+        made.segment.append(&batch_of(1000 + i, T + i, 1, 1)).unwrap();
+    }
+    made.segment.become_inactive().unwrap();
+    let whole = made.bytes(SegmentFile::OffsetIndex);
+    assert!(whole.len() as u64 >= MAPPED_FROM);
+    let segment = made.reopened();
+    for i in [0, 1, batches / 2, batches - 1] {
+        assert_eq!(found(&segment, 1000 + i).map(|found| found.0), Some(1000 + i));
+    }
+    assert_eq!(segment.index_entries().unwrap().0, whole.len() / 8);
+    // Appended to, and cut, under readers that hold nothing of the mapping.
+    segment.append(&batch_of(1000 + batches, T, 1, 100)).unwrap();
+    segment.append(&batch_of(1001 + batches, T, 1, 100)).unwrap();
+    segment.close().unwrap();
+    assert_eq!(made.bytes(SegmentFile::OffsetIndex).len(), whole.len() + 8);
+    assert_eq!(made.bytes(SegmentFile::OffsetIndex)[..whole.len()], whole);
+    let again = made.reopened();
+    again.truncate_to(Offset::new(1010), NOW).unwrap();
+    assert_eq!(found(&again, 1009), Some((1009, 9 * (again.size() / 10))));
+    assert_eq!(made.bytes(SegmentFile::OffsetIndex), whole[..9 * 8]);
+    // An odd tail goes when the segment is closed for good.
+    let mut odd = whole.clone();
+    odd.extend([7; 5]);
+    fs::write(made.dir.path().join(SegmentFile::OffsetIndex.name(BASE)), odd).unwrap();
+    let odd = made.reopened();
+    assert_eq!(odd.index_entries().unwrap().0, whole.len() / 8);
+    odd.become_inactive().unwrap();
+    assert_eq!(made.bytes(SegmentFile::OffsetIndex), whole);
 }
 
 #[test]
