@@ -78,6 +78,7 @@ impl CliError {
 
     fn exit(&self) -> Exit {
         match self {
+            Self::Engine(log_engine::Error::Locked { .. }) => Exit::Refused,
             Self::Engine(_) | Self::Output(_) | Self::Input { .. } => Exit::Failed,
             Self::Usage { .. } | Self::Arguments(_) => Exit::Usage,
             Self::Refused { .. } => Exit::Refused,

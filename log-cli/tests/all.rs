@@ -1,5 +1,6 @@
 //! One binary for all tests of the command; each module is one command or one promise.
 
+mod bench;
 mod cli_args;
 mod dump;
 mod export;
@@ -10,6 +11,7 @@ mod import;
 mod inspect;
 mod kafka_dump_log;
 mod kafka_dump_log_twin;
+mod kill;
 mod ls;
 mod replay;
 mod skeleton;

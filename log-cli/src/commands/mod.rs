@@ -1,5 +1,6 @@
 //! The commands: one file each, one enum, one match.
 
+mod bench;
 mod completions;
 mod dump;
 mod explain;
@@ -51,6 +52,8 @@ pub(crate) enum Command {
     Import(import::Arguments),
     /// Write records once more: into other partitions or as lines, at their own pace or another
     Replay(Box<replay::Arguments>),
+    /// Measure the engine on this disk
+    Bench(bench::Arguments),
     /// Print the completions of a shell
     Completions(completions::Arguments),
     /// Do what Kafka 4.4.0's kafka-dump-log does: same arguments, same output, same exit codes
@@ -84,6 +87,7 @@ impl Command {
             Self::Export(arguments) => export::run(&arguments, global),
             Self::Import(arguments) => import::run(&arguments, global),
             Self::Replay(arguments) => replay::run(&arguments, global),
+            Self::Bench(arguments) => bench::run(&arguments, global),
             Self::Completions(arguments) => completions::run(&arguments),
             Self::KafkaDumpLog(arguments) => kafka_dump_log::run_raw(&arguments.args),
             Self::Man(arguments) => man::run(&arguments),
