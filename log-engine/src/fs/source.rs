@@ -11,7 +11,7 @@ use crate::units::FilePosition;
 /// An open file: where it is, and how long it was when it was opened. Reads never go beyond that length.
 #[derive(Clone, Debug)]
 pub struct Source {
-    path: PathBuf,
+    path: Arc<Path>,
     file: Arc<dyn File>,
     len: u64,
 }
@@ -32,11 +32,11 @@ impl Source {
     pub fn new(path: impl Into<PathBuf>, file: Arc<dyn File>) -> Result<Self> {
         let path = path.into();
         let len = file.size().map_err(|e| Error::io("stat", &path, e))?;
-        Ok(Self { path, file, len })
+        Ok(Self { path: path.into(), file, len })
     }
 
     /// An open file of which the first `len` bytes are there.
-    pub(crate) fn of_len(path: PathBuf, file: Arc<dyn File>, len: u64) -> Self {
+    pub(crate) const fn of_len(path: Arc<Path>, file: Arc<dyn File>, len: u64) -> Self {
         Self { path, file, len }
     }
 

@@ -136,7 +136,7 @@ impl Log {
             return Ok(None);
         }
         let guard = Guard { disk: Arc::clone(&self.disk), segment: Arc::clone(segment), generation, at: found.offset };
-        let (file, path) = (segment.file()?, segment.path());
+        let (file, path) = (segment.file()?, segment.shared_path());
         Ok(Some(FileSlice::new(file, path, found.position.get(), found.len, Some(Arc::new(guard)))))
     }
 

@@ -4,9 +4,9 @@
 //! that a broker would give.
 
 use super::offset_index::{OffsetEntry, OffsetIndex};
-use super::scan::{Frame, Scan, Step};
+use super::scan::{Frame, HEAD_PIECE, Scan, Step};
 use super::time_index::TimeIndex;
-use crate::batch::{FRAMING_LEN, MIN_SIZE, Scratch, Stop};
+use crate::batch::{BatchHeader, FRAMING_LEN, Framing, HEADER_LEN, MIN_SIZE, Scratch, Stop, framing};
 use crate::error::{Error, Malformed, Result, Rule};
 use crate::fs::Source;
 use crate::units::{FilePosition, LeaderEpoch, Offset, Timestamp};
@@ -165,6 +165,30 @@ pub(super) fn walk_from_checked(log: Source, base: Offset, entry: Option<OffsetE
         }
     }
     Ok(Scan::heads(log, FilePosition::START))
+}
+
+/// The batch that the entry behind an offset's own tells of, if it holds the offset and the batches before it are so large that a walk
+/// would have to read twice: then most batches have an entry of their own.
+pub(super) fn at_next_entry(
+    log: &Source,
+    base: Offset,
+    (floor, next): (Option<OffsetEntry>, Option<OffsetEntry>),
+    offset: Offset,
+) -> Result<Option<BatchPosition>> {
+    let start = floor.and_then(|entry| entry.file_position()).unwrap_or(FilePosition::START);
+    let next = next.and_then(|entry| Some((entry.file_position()?, entry.offset(base))));
+    let Some((position, last)) = next.filter(|(at, _)| at.get().saturating_sub(start.get()) > HEAD_PIECE as u64) else {
+        return Ok(None);
+    };
+    let mut head = [0; HEADER_LEN];
+    let read = log.read_at(&mut head, position.get())?;
+    let head = head.get(..read).unwrap_or_default();
+    let Framing::Batch { offset: first, len } = framing(head, log.len().saturating_sub(position.get())) else {
+        return Ok(None);
+    };
+    let header = BatchHeader::at_start_of(head).filter(|header| header.magic() == 2);
+    let holds = first >= base && first <= offset && offset <= last && header.is_some_and(|h| h.last_offset() == last);
+    Ok(holds.then_some(BatchPosition { offset: first, last_offset: last, position, len }))
 }
 
 pub(super) fn find(scan: &mut Scan, offset: Offset) -> Result<Option<BatchPosition>> {

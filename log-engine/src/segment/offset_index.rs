@@ -93,6 +93,14 @@ impl OffsetIndex {
         Some((slot, self.get(slot)?))
     }
 
+    /// The entry that [`Self::lookup`] answers from, and the one behind it.
+    pub(super) fn around(&self, target: Offset) -> (Option<OffsetEntry>, Option<OffsetEntry>) {
+        match self.lookup_slot(target) {
+            Some((slot, entry)) => (Some(entry), self.get(slot.saturating_add(1))),
+            None => (None, self.get(0)),
+        }
+    }
+
     /// An entry whose position lies `bytes` or more behind `start`, so that no offset that was read from there reaches it; `None` if
     /// the index ends before. It is the first such entry, unless that is the index's first and lies there exactly: then the second.
     ///

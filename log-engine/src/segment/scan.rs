@@ -16,8 +16,8 @@ use crate::units::{FilePosition, Offset, Timestamp};
 pub const MAX_BUFFERED_BATCH: usize = 64 << 20;
 /// Bytes of a larger batch that are in memory at a time.
 const PIECE: usize = 1 << 20;
-/// Bytes that a walk over heads reads at a time: two of the default distances between index entries.
-const HEAD_PIECE: usize = 8192;
+/// Bytes that a walk over heads reads at a time: a little more than the default distance between index entries.
+pub(super) const HEAD_PIECE: usize = 4608;
 
 /// What the walk meets next.
 #[derive(Debug)]

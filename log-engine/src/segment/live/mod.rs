@@ -68,7 +68,8 @@ pub struct RollFacts {
 pub struct Segment {
     place: Arc<Place>,
     options: SegmentOptions,
-    log_path: PathBuf,
+    /// Where the `.log` is while the segment is not deleted.
+    log_path: Arc<Path>,
     /// Opened when it is first needed.
     log: OnceLock<Arc<dyn WriteFile>>,
     /// Bytes of the `.log` that are batches: what readers may see.
@@ -179,7 +180,7 @@ impl Segment {
             Arc::new(Place { fs: Arc::clone(fs), dir: dir.to_owned(), base, is_deleted: AtomicBool::new(false) });
         Self {
             options: *options,
-            log_path: place.path(SegmentFile::Log),
+            log_path: place.path(SegmentFile::Log).into(),
             log: OnceLock::new(),
             size: AtomicU64::new(size),
             generation: AtomicU64::new(0),
@@ -207,6 +208,11 @@ impl Segment {
     #[must_use]
     pub fn path(&self) -> PathBuf {
         self.place.path(SegmentFile::Log)
+    }
+
+    /// As [`Self::path`], to be held on to.
+    pub(crate) fn shared_path(&self) -> Arc<Path> {
+        if self.place.is_deleted.load(Ordering::Acquire) { self.path().into() } else { Arc::clone(&self.log_path) }
     }
 
     /// Rises each time bytes are cut off that readers may have seen: what was found in the segment before may be gone then.
@@ -305,7 +311,7 @@ impl Segment {
     pub(crate) fn source(&self) -> Result<Source> {
         let size = self.size();
         let file: Arc<dyn WriteFile> = Arc::clone(self.log()?);
-        Ok(Source::of_len(self.log_path.clone(), file, size))
+        Ok(Source::of_len(Arc::clone(&self.log_path), file, size))
     }
 }
 

@@ -68,7 +68,12 @@ impl Segment {
     /// # Errors
     /// [`crate::Error::Corrupt`] where what stands between batches cannot be one; [`crate::Error::Io`].
     pub fn translate(&self, offset: Offset) -> Result<Option<BatchPosition>> {
-        let mut scan = self.scan_for(offset)?;
+        let (floor, next) = self.offsets.read(|index| index.around(offset))?;
+        let source = self.source()?;
+        if let Some(found) = lookup::at_next_entry(&source, self.base(), (floor, next), offset)? {
+            return Ok(Some(found));
+        }
+        let mut scan = lookup::walk_from_checked(source, self.base(), floor)?;
         lookup::find(&mut scan, offset)
     }
 

@@ -564,3 +564,38 @@ proptest! {
         prop_assert_eq!(made.segment.max_timestamp().unwrap(), rebuilt.indexes.largest);
     }
 }
+
+/// Large batches are found by the entries that they have themselves, small ones by a walk; both where they lie, and where a large one
+/// stands behind small ones that have no entry. Wherever an entry points that lies, the answer is the same.
+#[test]
+fn every_offset_is_found_among_large_and_small_batches_whatever_the_index_says() {
+    let options = SegmentOptions { index_interval_bytes: 4096, ..options() };
+    let made = Made::with(options);
+    let mut expected = Vec::new();
+    let mut next = BASE.get();
+    for size in [10, 9000, 10, 10, 4800, 20_000, 20_000, 10, 10, 10, 100, 9000, 4600, 4500, 10] {
+        let position = made.segment.size();
+        made.segment.append(&batch_of(next, T, 2, size)).unwrap();
+        expected.extend([(next, (next, position)), (next + 1, (next, position))]);
+        next += 2;
+    }
+    let answers = |segment: &Segment| -> Vec<_> {
+        (BASE.get()..next).map(|offset| (offset, found(segment, offset).unwrap())).collect()
+    };
+    assert_eq!(answers(&made.segment), expected);
+    assert!(offsets(&made.segment).len() >= 6, "{:?}", offsets(&made.segment));
+
+    made.segment.close().unwrap();
+    let sound = made.bytes(SegmentFile::OffsetIndex);
+    let path = made.dir.path().join(SegmentFile::OffsetIndex.name(BASE));
+    for entry in 0..sound.len() / 8 {
+        for by in [-9001_i32, -95, -1, 1, 61, 9031, 1 << 20] {
+            let mut lying = sound.clone();
+            let place = &mut lying[entry * 8 + 4..entry * 8 + 8];
+            let position = i32::from_be_bytes((&*place).try_into().unwrap());
+            place.copy_from_slice(&position.saturating_add(by).to_be_bytes());
+            fs::write(&path, &lying).unwrap();
+            assert_eq!(answers(&made.reopened()), expected, "entry {entry} moved by {by}");
+        }
+    }
+}
