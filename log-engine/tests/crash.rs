@@ -14,6 +14,8 @@ mod random;
 #[path = "crash/workload.rs"]
 mod workload;
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use log_engine::sim::Outcome;
 
 use self::check::{Crash, check};
@@ -76,17 +78,27 @@ fn explore(history: &History, seed: u64, limit: u64) -> Result<u64, String> {
 fn whatever_a_crash_leaves_is_recovered_with_all_that_was_promised() {
     let wanted = number("CRASH_STATES", 1500);
     let first = only().map_or_else(|| number("CRASH_SEED", 0), |(seed, ..)| seed);
-    let (mut states, mut seed) = (0, first);
-    while states < wanted {
-        let history = workload::run(seed);
-        match explore(&history, seed, wanted - states) {
-            Ok(looked_at) => states += looked_at,
-            Err(wrong) => panic!("{wrong}\nhistory:\n{history}"),
+    let (states, next) = (AtomicU64::new(0), AtomicU64::new(first));
+    let threads = if only().is_some() { 1 } else { std::thread::available_parallelism().map_or(1, usize::from) };
+    std::thread::scope(|scope| {
+        let search = || {
+            while states.load(Ordering::Relaxed) < wanted {
+                let seed = next.fetch_add(1, Ordering::Relaxed);
+                let history = workload::run(seed);
+                let left = wanted.saturating_sub(states.load(Ordering::Relaxed));
+                match explore(&history, seed, left) {
+                    Ok(looked_at) => states.fetch_add(looked_at, Ordering::Relaxed),
+                    Err(wrong) => panic!("{wrong}\nhistory:\n{history}"),
+                };
+                if only().is_some() {
+                    break;
+                }
+            }
+        };
+        for _ in 0..threads {
+            scope.spawn(search);
         }
-        seed += 1;
-        if only().is_some() {
-            break;
-        }
-    }
-    println!("{states} crash states of seeds {first}..{seed}: all that was promised is there");
+    });
+    let (states, next) = (states.into_inner(), next.into_inner());
+    println!("{states} crash states of seeds {first}..{next}: all that was promised is there");
 }

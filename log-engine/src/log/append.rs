@@ -312,6 +312,7 @@ impl Log {
             self.poisoning(writer.active.undo())?;
             return Err(error);
         }
+        writer.stored_end = facts.last.next();
         self.disk.appended(facts.last.next(), bytes.len() as u64);
         self.waiters.notify();
         self.refresh_high_watermark(writer)?;

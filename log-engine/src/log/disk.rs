@@ -153,7 +153,7 @@ impl LogDisk {
     /// What lies at `end` or behind is not known to be durable any more, nor are bytes that will stand where the batch at `floor`
     /// stood; a sync that is under way says nothing of them.
     pub(super) fn lower_recovery_point(&self, end: Offset, floor: Offset) {
-        self.floor.store(floor.get(), Ordering::Release);
+        self.floor.fetch_min(floor.get(), Ordering::AcqRel);
         let mut state = self.state();
         state.cuts = state.cuts.wrapping_add(1);
         self.recovery_point.fetch_min(end.get(), Ordering::AcqRel);
@@ -254,6 +254,14 @@ impl LogDisk {
             let target = self.end();
             state = self.sync(state, target, target, Whole::No)?;
         }
+    }
+
+    /// Syncs everything below `base`, where a segment begins behind a gap; all below it is durable then.
+    pub(super) fn settle(&self, base: Offset) -> Result<()> {
+        self.flush(base, base)?;
+        self.floor.store(i64::MAX, Ordering::Release);
+        self.recovery_point.fetch_max(base.get(), Ordering::AcqRel);
+        Ok(())
     }
 
     /// Syncs the segments with offsets below `until`, and says then that all below `reached` is durable.

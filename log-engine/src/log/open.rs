@@ -150,6 +150,7 @@ impl Log {
             first_unstable: ArcSwapOption::empty(),
             writer: Mutex::new(Writer {
                 active,
+                stored_end: loaded.log_end,
                 epochs: loaded.epochs,
                 producers: loaded.producers,
                 unwritten_topic_id: None,

@@ -129,13 +129,27 @@ impl Log {
             }
             self.disk.sealed(active.base());
             active.become_inactive()?;
-            self.add_segment(writer, base)?
+            let segment = self.add_segment(writer, base)?;
+            self.settle_gap(writer.stored_end, base)?;
+            segment
         };
         writer.producers.update_map_end(base);
         let snapshot = writer.producers.take_snapshot(self.fs(), false)?;
         self.refresh_high_watermark(writer)?;
         self.submit(Task::Flush { snapshot, until: base }, 0);
         Ok(segment)
+    }
+
+    /// A segment that begins behind a gap looks, after a crash, like one whose predecessor lost its end. So what lies before the gap is
+    /// made durable, and that is written down, before anything lies behind it.
+    fn settle_gap(&self, end: Offset, base: Offset) -> Result<()> {
+        match &self.checkpoint {
+            Some(checkpoint) if base > end => {
+                self.disk.settle(base)?;
+                checkpoint.write()
+            }
+            _ => Ok(()),
+        }
     }
 
     /// A new segment behind all others.

@@ -52,6 +52,8 @@ pub struct Log {
 pub(super) struct Writer {
     /// The last segment, which is also the last one in the set.
     pub(super) active: Arc<Segment>,
+    /// The offset behind the last batch. The log's end lies behind it where a truncation took a batch whole, or at the start.
+    pub(super) stored_end: Offset,
     pub(super) epochs: LeaderEpochs,
     pub(super) producers: Producers,
     /// A topic id that has to be written down before the next append.

@@ -33,7 +33,8 @@ impl Log {
             self.cut_epochs(&mut writer, offset);
             return Ok(false);
         }
-        self.lower_recovery_point(offset)?;
+        let floor = self.lower_recovery_point(offset)?;
+        writer.stored_end = writer.stored_end.min(floor);
         let cut = self.cut_to(&mut writer, offset);
         self.waiters.notify();
         self.poisoning(cut)?;
@@ -60,6 +61,7 @@ impl Log {
             return Err(self.out_of_range(offset));
         }
         self.lower_recovery_point(offset)?;
+        writer.stored_end = offset;
         let cut = self.restart_at(&mut writer, offset, log_start);
         self.waiters.notify();
         self.poisoning(cut)
@@ -121,14 +123,15 @@ impl Log {
         Ok(())
     }
 
-    /// What will be written from `offset` on is not durable: that is written down before the log is cut.
-    fn lower_recovery_point(&self, offset: Offset) -> Result<()> {
+    /// What will be written from `offset` on is not durable: that is written down before the log is cut. Where the log's bytes will end.
+    fn lower_recovery_point(&self, offset: Offset) -> Result<Offset> {
         // A batch is never cut: the one that holds the target goes whole, and the log's bytes end before it.
         let segments = Arc::clone(&self.segments());
         let found = segments.floor(offset).map(|segment| segment.translate(offset)).transpose()?.flatten();
         let floor = found.map_or(offset, |found| found.offset.min(offset));
         self.disk.lower_recovery_point(offset, floor);
-        self.checkpoint.as_ref().map_or(Ok(()), |checkpoint| checkpoint.write())
+        self.checkpoint.as_ref().map_or(Ok(()), |checkpoint| checkpoint.write())?;
+        Ok(floor)
     }
 
     /// A new segment at `base` instead of `old`, which is deleted later.

@@ -69,11 +69,17 @@ impl History {
                         expected.written = batch.last + 1;
                     }
                 }
-                What::Durable(end) if is_over => expected.durable = expected.durable.max(*end),
+                What::Durable(end) if is_over => {
+                    // Where a cut inside a batch put the log's end behind the last one, there is nothing in between to promise.
+                    let held = expected.batches.last().map_or(0, |batch| batch.last + 1);
+                    expected.durable = expected.durable.max(held.min(*end));
+                }
                 What::Truncate(target) => {
                     // A batch is never cut: the one that holds the target goes whole.
                     let kept = expected.batches.iter().take_while(|batch| batch.last < *target).count();
-                    let end = expected.batches.get(kept).map_or(*target, |batch| batch.first.min(*target));
+                    // Recovery finds the log's end behind the last batch, which a cut inside another left below the target.
+                    let before = kept.checked_sub(1).and_then(|last| expected.batches.get(last));
+                    let end = before.map_or(0, |batch| batch.last + 1).min(*target);
                     if is_over {
                         expected.batches.truncate(kept);
                     }

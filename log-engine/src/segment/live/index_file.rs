@@ -141,10 +141,11 @@ impl<E: IndexEntry> IndexFile<E> {
         self.len.store(index.len(), Ordering::Release);
         state.index = Some(index);
         state.written = same / E::LEN;
+        // Also what stands there already may only be in memory: the process that wrote it may have died before it synced.
+        state.is_synced = false;
         if is_same {
             return Ok(false);
         }
-        state.is_synced = false;
         match self.write_replaced(&mut state) {
             Err(error) if !error.is_disk_full() => Err(error),
             _ => Ok(true),
