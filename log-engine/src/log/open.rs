@@ -19,7 +19,7 @@ use super::ticket::Durability;
 use crate::batch::Scratch;
 use crate::checkpoint::{EpochCheckpoint, PartitionMetadata, Uuid};
 use crate::error::{Error, Result, Rule};
-use crate::fs::WriteFs;
+use crate::fs::{OpenMode, WriteFs};
 use crate::producer::Expiry;
 use crate::units::{FilePosition, Offset};
 
@@ -165,6 +165,9 @@ impl Log {
             log.submit(Task::RemoveSegments(loaded.deleted), delay);
             log.submit(Task::RemoveSnapshots(loaded.deleted_snapshots), delay);
         }
+        if loaded.epochs_to_write {
+            log.submit(Task::WriteEpochs, 0);
+        }
         log.begin(options.topic_id)?;
         if options.mode != RecoveryMode::Kafka {
             log.remove_unfinished()?;
@@ -181,15 +184,14 @@ impl Log {
 
     fn begin(&self, topic_id: Option<Uuid>) -> Result<()> {
         let mut writer = self.locked();
-        let start = OffsetMetadata::only(self.start());
-        self.update_high_watermark(&mut writer, start)?;
+        self.update_first_unstable(&mut writer)?;
+        writer.active.make_indexes()?;
+        self.fs().open_write(&self.dir().join(EpochCheckpoint::FILE_NAME), OpenMode::Any)?;
         self.submit(Task::ExpireProducers, EXPIRY_INTERVAL_MS);
         let path = self.dir().join(PartitionMetadata::FILE_NAME);
-        if let Some(topic_id) = topic_id
-            && self.fs().stat(&path)?.is_none()
-        {
-            writer.unwritten_topic_id = Some(topic_id);
-            self.has_unwritten_topic_id.store(true, Ordering::Release);
+        if self.fs().stat(&path)?.is_none() {
+            writer.unwritten_topic_id = topic_id;
+            self.has_unwritten_topic_id.store(topic_id.is_some(), Ordering::Release);
             self.submit(Task::WriteMetadata, 0);
         }
         Ok(())

@@ -73,8 +73,8 @@ impl Log {
     /// `min_one` says so. The first batch may begin before `from`, and the last one may be cut.
     ///
     /// # Errors
-    /// [`crate::Error::OffsetOutOfRange`] below the log's start or beyond its end; [`crate::Error::Corrupt`] where what an index points at is no
-    /// batch; [`crate::Error::Io`].
+    /// [`Error::OffsetOutOfRange`] below the log's start or beyond its end; [`Error::Corrupt`] where what an index points at is no
+    /// batch; [`Error::Io`].
     ///
     /// Kafka: `UnifiedLog.read`, `LocalLog.read`.
     pub fn read(&self, from: Offset, max_bytes: u64, isolation: Isolation, min_one: bool) -> Result<Read> {
@@ -155,16 +155,17 @@ impl Log {
         self.collect_aborted(segment, from, until)
     }
 
-    /// The aborted transactions that reach into the offsets from `from` up to, and without, `until`.
+    /// The aborted transactions with records before `until` whose markers lie in the segment of `from` or behind it. Some may end
+    /// before `from`.
     ///
     /// # Errors
-    /// [`crate::Error::Corrupt`] for an entry of a transaction index that Kafka does not read; [`crate::Error::Io`].
+    /// [`Error::Corrupt`] for an entry of a transaction index that Kafka does not read; [`Error::Io`].
     ///
     /// Kafka: `UnifiedLog.collectAbortedTransactions`.
     pub fn aborted(&self, from: Offset, until: Offset) -> Result<Vec<AbortedTxn>> {
         let segments = self.segments();
         match segments.floor(from) {
-            Some(segment) => self.collect_aborted(segment, from, until),
+            Some(segment) => self.collect_aborted(segment, self.start(), until),
             None => Ok(Vec::new()),
         }
     }

@@ -121,6 +121,8 @@ impl Log {
             if active.base() != base || active.size() > 0 {
                 return Err(self.cannot_roll(base, &active));
             }
+            // A broker looks at both indexes here, and so makes their files.
+            active.make_indexes()?;
             self.replace_segment(writer, &active, base)?
         } else {
             if base < active.base() {

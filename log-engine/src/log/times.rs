@@ -4,7 +4,7 @@ use super::Log;
 use crate::batch::Scratch;
 use crate::error::Result;
 use crate::segment::TimedRecord;
-use crate::units::{Offset, Timestamp};
+use crate::units::{LeaderEpoch, Offset, Timestamp};
 
 /// What ListOffsets asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,9 +37,11 @@ impl Log {
                 Ok(Some(TimedRecord { timestamp: Timestamp::NONE, offset: self.end(), leader_epoch: epoch }))
             }
             TimeTarget::Earliest | TimeTarget::EarliestLocal => Ok(Some(self.earliest())),
-            TimeTarget::LatestTiered => {
-                Ok(Some(TimedRecord { timestamp: Timestamp::NONE, offset: Offset::new(-1), leader_epoch: None }))
-            }
+            TimeTarget::LatestTiered => Ok(Some(TimedRecord {
+                timestamp: Timestamp::NONE,
+                offset: Offset::new(-1),
+                leader_epoch: Some(LeaderEpoch::new(-1)),
+            })),
             TimeTarget::MaxTimestamp => self.first_with_max_timestamp(),
             TimeTarget::At(timestamp) => self.first_at(timestamp),
         }

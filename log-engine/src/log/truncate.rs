@@ -83,6 +83,9 @@ impl Log {
         self.store_segments(kept);
         writer.active = Arc::clone(&active);
         gone.iter().for_each(|segment| segment.overtake());
+        if let Some(last) = gone.last() {
+            last.allocate_indexes()?;
+        }
         // Newest first: what is left is a prefix of the log after any crash.
         self.delete_segments_later(gone.into_iter().rev().collect())?;
         active.truncate_to(offset, self.now())?;
@@ -143,6 +146,7 @@ impl Log {
         old: &Arc<Segment>,
         base: Offset,
     ) -> Result<Arc<Segment>> {
+        old.allocate_indexes()?;
         if old.base() == base {
             old.mark_deleted()?;
         }
@@ -157,8 +161,8 @@ impl Log {
 
     fn rebuild_producers(&self, writer: &mut Writer, target: Offset) -> Result<()> {
         let segments = self.segments();
-        writer.producers.rebuild(self.fs(), &segments, self.start(), target, false, self.expiry())?;
-        self.update_first_unstable(writer)
+        // As in Kafka, the first unstable offset stays what it was until a watermark or an append moves it.
+        writer.producers.rebuild(self.fs(), &segments, self.start(), target, false, self.expiry())
     }
 
     /// Gives the files of `segments`, which are in the set no more, a `.deleted` name, in this order; a task removes them. The folder is

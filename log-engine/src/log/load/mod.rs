@@ -76,6 +76,8 @@ impl fmt::Debug for LoadOptions<'_> {
 pub(super) struct Loaded {
     pub(super) segments: Segments,
     pub(super) epochs: LeaderEpochs,
+    /// The file of epochs says more than these.
+    pub(super) epochs_to_write: bool,
     pub(super) producers: Producers,
     pub(super) log_start: Offset,
     pub(super) log_end: Offset,
@@ -214,14 +216,17 @@ impl Loader<'_> {
     /// The log, once its segments and where it begins and ends are settled.
     fn finish(mut self, bounds: Bounds) -> Result<Loaded> {
         let Bounds { log_start, log_end, recovery_point } = bounds;
-        self.epochs.truncate_from_end(log_end);
+        let mut is_changed = self.epochs.truncate_from_end(log_end);
         let is_hint = self.options.mode != RecoveryMode::Kafka;
         if is_hint && self.epochs.latest().is_none() && self.batches_have_epochs()? {
             self.epochs_of_batches()?;
             self.epochs.truncate_from_end(log_end);
         }
-        self.epochs.truncate_from_start(self.options.log_start.min(log_end));
-        self.write_epochs()?;
+        is_changed |= self.epochs.truncate_from_start(self.options.log_start.min(log_end));
+        // A broker leaves the writing of these to a task.
+        if is_hint {
+            self.write_epochs()?;
+        }
         let mut producers = self.no_producers()?;
         producers.remove_stray_snapshots(self.fs.as_ref(), &self.segments)?;
         // A broker takes a closed log without any snapshot for one that never had a producer.
@@ -237,6 +242,7 @@ impl Loader<'_> {
         Ok(Loaded {
             segments: self.segments,
             epochs: self.epochs,
+            epochs_to_write: is_changed && !is_hint,
             producers,
             log_start,
             log_end,

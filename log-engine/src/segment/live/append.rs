@@ -79,6 +79,9 @@ impl Segment {
         }
         let mut writer = self.writer();
         let size = self.size();
+        if size == 0 {
+            self.make_indexes()?;
+        }
         let end = size.saturating_add(bytes.len() as u64);
         if end > MAX_SEGMENT_BYTES {
             return Err(Refusal::RecordListTooLarge { size: end, limit: MAX_SEGMENT_BYTES }.into());
@@ -181,7 +184,7 @@ impl Segment {
 
     /// Lets the file grow ahead of its data, if that is asked for and it does not reach to `end`; its bytes then. A file system that
     /// cannot do it is not asked for more than the write itself.
-    fn grown(&self, allocated: u64, end: u64) -> u64 {
+    pub(super) fn grown(&self, allocated: u64, end: u64) -> u64 {
         let Some(step) = self.options.preallocate.filter(|_| end > allocated) else {
             return allocated;
         };

@@ -2,9 +2,12 @@
 
 use std::sync::atomic::Ordering;
 
-use super::Segment;
+use super::{Segment, bytes_of};
 use crate::error::{Error, Result};
+use crate::segment::entries::IndexEntry;
 use crate::segment::name::{Leftover, SegmentFile};
+use crate::segment::offset_index::OffsetEntry;
+use crate::segment::time_index::TimeEntry;
 
 /// The files of a segment, in the order in which Kafka renames and removes them.
 const FILES: [SegmentFile; 4] =
@@ -62,6 +65,25 @@ impl Segment {
         self.cut_growth()
     }
 
+    /// Makes the files of both indexes if they are still to be made.
+    ///
+    /// # Errors
+    /// [`Error::Io`] where the system refuses.
+    pub(crate) fn make_indexes(&self) -> Result<()> {
+        self.offsets.touch()?;
+        self.times.touch()
+    }
+
+    /// Lets the indexes be as long as a broker's are while entries may be added: so a last segment's are found when it is deleted.
+    ///
+    /// # Errors
+    /// [`Error::Io`] where the system refuses.
+    pub(crate) fn allocate_indexes(&self) -> Result<()> {
+        let limit = self.options.segment_index_bytes;
+        self.offsets.allocate(bytes_of::<OffsetEntry>(limit / OffsetEntry::LEN))?;
+        self.times.allocate(bytes_of::<TimeEntry>(limit / TimeEntry::LEN))
+    }
+
     /// Cuts off what the `.log` grew ahead of its data.
     fn cut_growth(&self) -> Result<()> {
         let mut writer = self.writer();
@@ -80,8 +102,12 @@ impl Segment {
     /// # Errors
     /// [`Error::Io`] where the system refuses; calling it again goes on.
     pub fn mark_deleted(&self) -> Result<()> {
-        self.log()?;
         let place = &self.place;
+        if place.is_deleted.load(Ordering::Acquire) {
+            // The names may belong to a new segment with the same base.
+            return Ok(());
+        }
+        self.log()?;
         for file in FILES {
             let name = file.name(place.base);
             let from = place.dir.join(&name);

@@ -40,22 +40,48 @@ struct State<E> {
     /// Open while the index grows.
     handle: Option<Arc<dyn WriteFile>>,
     is_synced: bool,
+    /// The file of a new index is made when the index is first used. Kafka: `LazyIndex`.
+    is_to_be_made: bool,
 }
 
 impl<E: IndexEntry> IndexFile<E> {
     pub(super) fn new(place: &Arc<Place>, file: SegmentFile) -> Self {
-        let state = State { index: None, written: 0, handle: None, is_synced: true };
+        let state = State { index: None, written: 0, handle: None, is_synced: true, is_to_be_made: false };
         Self { place: Arc::clone(place), file, state: RwLock::new(state), len: AtomicUsize::new(UNKNOWN) }
     }
 
-    /// Makes the file, which must not be there, without an entry.
-    pub(super) fn create(&self) -> Result<()> {
+    /// Begins without an entry. The file, which must not be there, is made when the index is first used.
+    pub(super) fn create(&self) {
         let mut state = self.state_mut();
-        let path = self.place.path(self.file);
-        state.handle = Some(self.place.fs.open_write(&path, OpenMode::New)?);
-        state.index = Some(Index::new(path, self.place.base, Vec::new()));
-        self.len.store(0, Ordering::Release);
+        state.index = Some(Index::new(self.place.path(self.file), self.place.base, Vec::new()));
+        state.is_to_be_made = true;
+    }
+
+    /// Makes the file if that is still to be done.
+    fn make(&self, state: &mut State<E>) -> Result<()> {
+        if state.is_to_be_made {
+            state.handle = Some(self.place.fs.open_write(&self.place.path(self.file), OpenMode::New)?);
+            state.is_to_be_made = false;
+            self.len.store(0, Ordering::Release);
+        }
         Ok(())
+    }
+
+    /// Uses the index: the file is made if it is still to be.
+    pub(super) fn touch(&self) -> Result<()> {
+        self.make(&mut self.state_mut())
+    }
+
+    /// Lets the file be as long as a broker makes it while entries may be added. Nothing happens if there is no file.
+    pub(super) fn allocate(&self, len: u64) -> Result<()> {
+        let mut state = self.state_mut();
+        if state.is_to_be_made {
+            return Ok(());
+        }
+        self.loaded(&mut state)?;
+        self.write_waiting(&mut state)?;
+        let path = self.place.path(self.file);
+        self.handle(&mut state)?.set_len(len).map_err(|e| Error::io("lengthen", &path, e))
     }
 
     /// How many entries there are.
@@ -69,7 +95,9 @@ impl<E: IndexEntry> IndexFile<E> {
     /// What `ask` makes of the index. No disk is waited for but at the first time.
     pub(super) fn read<R>(&self, ask: impl FnOnce(&Index<E>) -> R) -> Result<R> {
         let state = self.state();
-        if let Some(index) = &state.index {
+        if let Some(index) = &state.index
+            && !state.is_to_be_made
+        {
             return Ok(ask(index));
         }
         drop(state);
@@ -96,6 +124,7 @@ impl<E: IndexEntry> IndexFile<E> {
     /// Brings the file up to the entries that are in memory, and to their length.
     pub(super) fn trim(&self) -> Result<()> {
         let mut state = self.state_mut();
+        self.make(&mut state)?;
         let Some(len) = state.index.as_ref().map(|index| bytes_of::<E>(index.len())) else {
             return Ok(());
         };
@@ -155,6 +184,7 @@ impl<E: IndexEntry> IndexFile<E> {
     /// Makes what is in the file durable, after all entries are in it.
     pub(super) fn sync(&self) -> Result<()> {
         let mut state = self.state_mut();
+        self.make(&mut state)?;
         if state.is_synced {
             return Ok(());
         }
@@ -215,6 +245,7 @@ impl<E: IndexEntry> IndexFile<E> {
     }
 
     fn loaded<'s>(&self, state: &'s mut State<E>) -> Result<&'s mut Index<E>> {
+        self.make(state)?;
         if let Some(index) = state.index.take() {
             return Ok(state.index.insert(index));
         }

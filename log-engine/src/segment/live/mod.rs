@@ -120,8 +120,9 @@ impl Segment {
         let path = segment.path();
         let log = fs.open_write(&path, OpenMode::New)?;
         let _ = segment.log.set(log);
-        segment.offsets.create()?;
-        segment.times.create()?;
+        segment.writer().allocated = segment.grown(0, 1);
+        segment.offsets.create();
+        segment.times.create();
         Ok(segment)
     }
 
@@ -163,7 +164,8 @@ impl Segment {
             return Err(Error::corrupt(&segment.path(), FilePosition::START, rule));
         }
         if !has_times {
-            segment.times.create()?;
+            segment.times.create();
+            segment.times.len()?;
         }
         Ok(segment)
     }

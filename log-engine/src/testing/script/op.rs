@@ -3,6 +3,8 @@
 use super::args::{Args, number};
 use super::batches::Payload;
 use super::damage::Damage;
+use crate::batch::AppendOrigin;
+use crate::log::Isolation;
 
 /// One operation.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,7 +50,7 @@ pub enum Action {
         /// Of the leader.
         epoch: i32,
         /// Who sends it.
-        origin: Origin,
+        origin: AppendOrigin,
         /// What is sent.
         payload: Payload,
         /// The transaction was announced.
@@ -149,50 +151,6 @@ pub enum Action {
     Files,
 }
 
-/// Who sends a leader its batches.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Origin {
-    /// A producer.
-    Client,
-    /// The coordinator of a transaction.
-    Coordinator,
-    /// The leader of a Raft quorum.
-    Raft,
-}
-
-impl Origin {
-    fn parse(name: &str) -> Result<Self, String> {
-        match name {
-            "client" => Ok(Self::Client),
-            "coordinator" => Ok(Self::Coordinator),
-            "raft" => Ok(Self::Raft),
-            _ => Err(format!("there is no origin {name}")),
-        }
-    }
-}
-
-/// How far a read may go.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Isolation {
-    /// To the log's end.
-    LogEnd,
-    /// To the high watermark.
-    HighWatermark,
-    /// To the last stable offset.
-    TxnCommitted,
-}
-
-impl Isolation {
-    fn parse(name: &str) -> Result<Self, String> {
-        match name {
-            "log-end" => Ok(Self::LogEnd),
-            "high-watermark" => Ok(Self::HighWatermark),
-            "txn-committed" => Ok(Self::TxnCommitted),
-            _ => Err(format!("there is no isolation {name}")),
-        }
-    }
-}
-
 impl Op {
     /// The operations of a script.
     ///
@@ -229,12 +187,12 @@ impl Action {
             "open" => Self::Open,
             "update-config" => Self::UpdateConfig(args.take_pairs()),
             "append-leader" => {
-                let origin = Origin::parse(args.value("origin").unwrap_or("client"))?;
+                let origin = origin(args.value("origin").unwrap_or("client"))?;
                 args.has("batch").then_some(()).ok_or("needs batch=")?;
                 Self::append_leader(args, origin)?
             }
-            "append-records" => Self::append_leader(args, Origin::Client)?,
-            "append-marker" => Self::append_leader(args, Origin::Coordinator)?,
+            "append-records" => Self::append_leader(args, AppendOrigin::Client)?,
+            "append-marker" => Self::append_leader(args, AppendOrigin::Coordinator)?,
             "append-follower" => Self::AppendFollower {
                 epoch: args.number("epoch")?.unwrap_or(i32::MAX),
                 payload: Payload::parse(args)?,
@@ -255,7 +213,7 @@ impl Action {
             "read" => Self::Read {
                 from: args.needed_number("from")?,
                 max: args.number("max")?.unwrap_or(i32::MAX),
-                isolation: args.value("isolation").map_or(Ok(Isolation::LogEnd), Isolation::parse)?,
+                isolation: args.value("isolation").map_or(Ok(Isolation::LogEnd), isolation)?,
                 min_one: args.switch("min-one", true),
             },
             "aborted" => Self::Aborted { from: args.needed_number("from")?, to: args.needed_number("to")? },
@@ -281,9 +239,9 @@ impl Action {
         })
     }
 
-    fn append_leader(args: &mut Args<'_>, origin: Origin) -> Result<Self, String> {
+    fn append_leader(args: &mut Args<'_>, origin: AppendOrigin) -> Result<Self, String> {
         // Kafka's numbers for "version 0" and "not known".
-        let version = if origin == Origin::Coordinator { 0 } else { -1 };
+        let version = if origin == AppendOrigin::Coordinator { 0 } else { -1 };
         Ok(Self::AppendLeader {
             epoch: args.number("epoch")?.unwrap_or(0),
             origin,
@@ -298,6 +256,24 @@ impl Action {
 fn one_of(args: &mut Args<'_>, first: &str, second: &str) -> Result<bool, String> {
     let word = args.needed_word(&format!("{first} or {second}"))?;
     if word == first || word == second { Ok(word == second) } else { Err(format!("needs {first} or {second}")) }
+}
+
+fn origin(name: &str) -> Result<AppendOrigin, String> {
+    match name {
+        "client" => Ok(AppendOrigin::Client),
+        "coordinator" => Ok(AppendOrigin::Coordinator),
+        "raft" => Ok(AppendOrigin::RaftLeader),
+        _ => Err(format!("there is no origin {name}")),
+    }
+}
+
+fn isolation(name: &str) -> Result<Isolation, String> {
+    match name {
+        "log-end" => Ok(Isolation::LogEnd),
+        "high-watermark" => Ok(Isolation::HighWatermark),
+        "txn-committed" => Ok(Isolation::TxnCommitted),
+        _ => Err(format!("there is no isolation {name}")),
+    }
 }
 
 #[cfg(test)]
@@ -320,12 +296,12 @@ mod tests {
     #[test]
     fn what_is_not_said_has_kafkas_defaults() {
         let parse = |text| Op::parse(1, text).unwrap().unwrap().action;
-        let Action::AppendLeader { epoch: 0, origin: Origin::Coordinator, version: 0, verified: false, .. } =
+        let Action::AppendLeader { epoch: 0, origin: AppendOrigin::Coordinator, version: 0, verified: false, .. } =
             parse("append-marker pid=1 pepoch=0 abort")
         else {
             panic!()
         };
-        let Action::AppendLeader { epoch: 2, origin: Origin::Client, version: -1, verified: true, .. } =
+        let Action::AppendLeader { epoch: 2, origin: AppendOrigin::Client, version: -1, verified: true, .. } =
             parse("append-records epoch=2 records=1x1 verified=true")
         else {
             panic!()

@@ -43,8 +43,9 @@ impl Settings {
             "producer.id.expiration.ms" => config.producer_id_expiration_ms = number(name, value)?,
             "transaction.partition.verification.enable" => config.transaction_verification = flag(name, value)?,
             "topic.id" => self.topic_id = Some(Uuid::parse(value).ok_or_else(|| format!("{value} is no topic id"))?),
-            // Kafka allocates a whole segment; here the file grows with its data, so that the end of the file says where it ends.
-            "preallocate" => _ = flag(name, value)?,
+            // Kafka allocates a whole segment at once.
+            // A log that grows with its data: see the rules of comparison.
+            "preallocate" => drop(flag(name, value)?),
             // Without meaning for a log alone.
             "transaction.max.timeout.ms" => _ = number::<i32>(name, value)?,
             "min.cleanable.dirty.ratio" | "delete.retention.ms" | "min.compaction.lag.ms" | "min.insync.replicas" => {}
