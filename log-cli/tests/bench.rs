@@ -52,7 +52,7 @@ fn each_policy_and_number_of_threads_is_a_line_that_says_so() {
     assert_eq!(text.lines().count(), expected.len());
     for (line, (policy, threads)) in text.lines().zip(&expected) {
         let rest = line
-            .strip_prefix(&format!("write fsync {policy:<13} {threads:>2} threads"))
+            .strip_prefix(&format!("write fsync {policy:<13} threads {threads:>2}, batches of 1 x 50 B"))
             .unwrap_or_else(|| panic!("{line}"));
         for said in ["MB/s", "records/s", "p50", "p99.9", "fsyncs/s", "page cache"] {
             assert!(rest.contains(said), "{line}");

@@ -192,7 +192,7 @@ impl Line {
 
     fn text(&self) -> String {
         format!(
-            "{} fsync {:<13} {:>2} threads, batches of {} x {} B  {:>8.1} MB/s {:>11} records/s  p50 {} p99 {} p99.9 {}  \
+            "{} fsync {:<13} threads {:>2}, batches of {} x {} B  {:>8.1} MB/s {:>11} records/s  p50 {} p99 {} p99.9 {}  \
              {} fsyncs/s  {} on {}, {}",
             self.what,
             self.fsync,
