@@ -90,9 +90,10 @@ pub use log::{
     Accumulator, AccumulatorOptions, Answer, AppendAsLeader, Appended, BatchItem, Batches, Buffered, Checkpointed,
     Clock, Closed, Damage, DirectoryState, Durability, EndTransaction, Isolation, Located, Log, LogBatch, LogConfig,
     LogDirectory, LogReader, LogRecord, LogState, LostDurable, ManualClock, NewRecord, OffsetMetadata, OnDamage,
-    OpenOptions, PartitionDirectory, PartitionName, ProgressCallback, Read, Reading, RecordItem, RecoveryCheckpoint,
-    RecoveryCut, RecoveryMode, RecoveryProgress, RecoveryReport, RetentionReason, RunTasks, SegmentFiles,
-    SegmentPosition, SegmentState, Sender, SystemClock, TaskName, Ticket, TimeTarget, Via, View, root_files,
+    OpenOptions, PartitionDirectory, PartitionName, ProgressCallback, Read, Reading, RecordBuffer, RecordItem,
+    RecoveryCheckpoint, RecoveryCut, RecoveryMode, RecoveryProgress, RecoveryReport, RetentionReason, RunTasks,
+    SegmentFiles, SegmentPosition, SegmentState, Sender, SystemClock, TaskName, Ticket, TimeTarget, Via, View,
+    root_files,
 };
 pub use producer::{
     Announcement, CACHED_BATCHES, CachedBatch, CompletedTransaction, Expiry, MAX_SNAPSHOT_BYTES, Marker,

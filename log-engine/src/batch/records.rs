@@ -7,6 +7,7 @@ use super::{Batch, TimestampType};
 use crate::compress::{Codec, Decompressor};
 use crate::encoding::Reader;
 use crate::error::{Malformed, Rule};
+use crate::units::Offset;
 
 /// No batch may become larger than this when it is decompressed, unless the caller says otherwise.
 pub const MAX_DECOMPRESSED: usize = 64 << 20;
@@ -85,6 +86,34 @@ impl<'a> Batch<'a> {
         Ok(Records { decoder })
     }
 
+    /// The record at `offset`, if the batch has one there. Records before it are passed over by their lengths and not looked at.
+    ///
+    /// # Errors
+    /// As [`Self::records`], and what is wrong with the record or with the lengths before it.
+    pub fn record_at<'s>(&self, offset: Offset, scratch: &'s mut Scratch) -> Result<Option<Record<'s>>, Malformed>
+    where
+        'a: 's,
+    {
+        let mut records = self.records(scratch)?;
+        if let (Decoder::V2 { reader, left, base, .. }, Some(header)) = (&mut records.decoder, self.header()) {
+            let before = offset.get().wrapping_sub(base.offset);
+            let has_no_gaps = i64::from(header.last_offset_delta()).checked_add(1) == i64::try_from(*left).ok();
+            if let (true, Ok(before)) = (has_no_gaps, usize::try_from(before)) {
+                let mut passed = *reader;
+                if before < *left && (0..before).all(|_| pass(&mut passed).is_some()) {
+                    (*reader, *left) = (passed, left.saturating_sub(before));
+                }
+            }
+        }
+        for record in records {
+            let record = record?;
+            if record.offset >= offset {
+                return Ok((record.offset == offset).then_some(record));
+            }
+        }
+        Ok(None)
+    }
+
     /// The bytes in which its records stand, decompressed where they are compressed: the place to look for more about records
     /// that do not decode. A plain message is its own record, and its value is given.
     ///
@@ -123,6 +152,12 @@ impl<'a> Batch<'a> {
         };
         Ok(Records { decoder })
     }
+}
+
+/// Passes over one v2 record by its length.
+fn pass(reader: &mut Reader<'_>) -> Option<()> {
+    let length = usize::try_from(reader.try_varint()?).ok()?;
+    reader.try_skip(length)
 }
 
 /// The records of one batch. Ends after the first error. A clone reads the same records again.

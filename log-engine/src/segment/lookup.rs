@@ -3,12 +3,16 @@
 //! No checksum is looked at. An index that points past the end or between two batches leads to an answer all the same, the one
 //! that a broker would give.
 
+use std::ops::Range;
+
 use super::offset_index::{OffsetEntry, OffsetIndex};
 use super::scan::{Frame, HEAD_PIECE, Scan, Step};
 use super::time_index::TimeIndex;
-use crate::batch::{BatchHeader, FRAMING_LEN, Framing, HEADER_LEN, MIN_SIZE, Scratch, Stop, framing};
+use crate::batch::{
+    BatchHeader, FRAMING_LEN, Framing, HEADER_LEN, LOG_OVERHEAD, MIN_SIZE, Scratch, Stop, Walk, framing,
+};
 use crate::error::{Error, Malformed, Result, Rule};
-use crate::fs::Source;
+use crate::fs::{AlignedBuffer, Source};
 use crate::units::{FilePosition, LeaderEpoch, Offset, Timestamp};
 
 /// Where a batch is.
@@ -189,6 +193,38 @@ pub(super) fn at_next_entry(
     let header = BatchHeader::at_start_of(head).filter(|header| header.magic() == 2);
     let holds = first >= base && first <= offset && offset <= last && header.is_some_and(|h| h.last_offset() == last);
     Ok(holds.then_some(BatchPosition { offset: first, last_offset: last, position, len }))
+}
+
+/// Where the batch is that holds `offset`, in the file and in `into`, if reading about one distance between index entries, from the entry `floor` on,
+/// brings all of it.
+pub(super) fn read_around(
+    log: &Source,
+    base: Offset,
+    floor: Option<OffsetEntry>,
+    offset: Offset,
+    into: &mut AlignedBuffer,
+) -> Result<Option<(FilePosition, Range<usize>)>> {
+    let start = floor.map_or(Some(FilePosition::START), |entry| entry.file_position());
+    let Some(start) = start else { return Ok(None) };
+    into.grow(HEAD_PIECE);
+    let read = log.read_at(into.as_mut_slice().get_mut(..HEAD_PIECE).unwrap_or_default(), start.get())?;
+    let mut walk = Walk::new(into.as_slice().get(..read).unwrap_or_default());
+    let mut is_first = true;
+    for (at, batch) in walk.by_ref() {
+        let Some(header) = batch.ok().and_then(|batch| batch.header().copied()) else { return Ok(None) };
+        let (first, last) = (header.base_offset(), header.last_offset());
+        // The batch that the entry tells of, as `walk_from_checked` has it.
+        let told = floor.map_or(last, |entry| entry.offset(base));
+        if first < base || first > last || (is_first && last > told) {
+            return Ok(None);
+        }
+        if last >= offset {
+            let len = usize::try_from(header.batch_length()).unwrap_or(0).saturating_add(LOG_OVERHEAD);
+            return Ok(Some((start.plus(at as u64), at..at.saturating_add(len))));
+        }
+        is_first = false;
+    }
+    Ok(None)
 }
 
 pub(super) fn find(scan: &mut Scan, offset: Offset) -> Result<Option<BatchPosition>> {

@@ -1,15 +1,16 @@
 //! Finding things in an open segment. Nobody is waited for but the disk, and no checksum is looked at.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use super::Segment;
 use crate::batch::Scratch;
-use crate::error::Result;
-use crate::fs::File;
+use crate::error::{Error, Result, Rule};
+use crate::fs::{AlignedBuffer, File};
 use crate::segment::entries::{Index, IndexEntry};
 use crate::segment::lookup::{self, BatchPosition, TimedRecord};
 use crate::segment::offset_index::{OffsetEntry, OffsetIndex, OffsetPosition};
-use crate::segment::scan::{Scan, Step};
+use crate::segment::scan::{MAX_BUFFERED_BATCH, Scan, Step};
 use crate::segment::txn_index::AbortedTxns;
 use crate::units::{FilePosition, Offset, Timestamp};
 
@@ -75,6 +76,42 @@ impl Segment {
         }
         let mut scan = lookup::walk_from_checked(source, self.base(), floor)?;
         lookup::find(&mut scan, offset)
+    }
+
+    /// Brings the first batch whose last offset is not below `offset` into `into`; where it is in the file, and in `into`. `None` if there
+    /// is none.
+    ///
+    /// # Errors
+    /// As [`Self::translate`]; [`Rule::TooLarge`] above [`MAX_BUFFERED_BATCH`], [`Rule::Short`] where the file ends before the batch.
+    pub(crate) fn read_batch(
+        &self,
+        offset: Offset,
+        into: &mut AlignedBuffer,
+    ) -> Result<Option<(FilePosition, Range<usize>)>> {
+        let (floor, next) = self.offsets.read(|index| index.around(offset))?;
+        let source = self.source()?;
+        let found = match lookup::at_next_entry(&source, self.base(), (floor, next), offset)? {
+            Some(found) => found,
+            None => {
+                let around = lookup::read_around(&source, self.base(), floor, offset, into)?;
+                if around.is_some() {
+                    return Ok(around);
+                }
+                let mut scan = lookup::walk_from_checked(source.clone(), self.base(), floor)?;
+                let Some(found) = lookup::find(&mut scan, offset)? else { return Ok(None) };
+                found
+            }
+        };
+        let corrupt = |rule| Error::corrupt(source.path(), found.position, rule);
+        let limit = MAX_BUFFERED_BATCH as u64;
+        let len = usize::try_from(found.len).ok().filter(|len| *len <= MAX_BUFFERED_BATCH);
+        let len = len.ok_or_else(|| corrupt(Rule::TooLarge { what: "the batch", limit }))?;
+        into.grow(len);
+        let read = source.read_at(into.as_mut_slice().get_mut(..len).unwrap_or_default(), found.position.get())?;
+        if read < len {
+            return Err(corrupt(Rule::Short { needed: found.len, present: read as u64 }));
+        }
+        Ok(Some((found.position, 0..len)))
     }
 
     /// The offset behind the last batch; the base if there is none.
