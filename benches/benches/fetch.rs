@@ -8,7 +8,7 @@ use std::hint::black_box;
 use std::os::unix::fs::FileExt;
 
 use log_benches::{Aligned, Runs, Shape, Subject, engine, folder, interleave, rounds, timed};
-use log_engine::{AppendAsLeader, Batch, Isolation, LeaderEpoch, Log, LogConfig, NewRecord, Offset, Scratch};
+use log_engine::{AppendAsLeader, Isolation, LeaderEpoch, LogConfig, NewRecord, Offset, RecordBuffer};
 
 const BYTES: usize = 256 << 20;
 const TIMES: u64 = 20_000;
@@ -43,7 +43,7 @@ fn fetch(shape: Shape) {
     let size = log.size() / appends as u64;
     let file = File::open(root.path().join("bench-0/00000000000000000000.log")).expect("a file");
     let mut buffer = Aligned::zeros(usize::try_from(size).expect("a small batch"));
-    let (mut scratch, mut bytes) = (Scratch::default(), Aligned::zeros(256 << 10));
+    let mut room = RecordBuffer::default();
     let mut subjects = vec![
         Subject::new("pread(2)", || {
             timed(|| {
@@ -56,7 +56,9 @@ fn fetch(shape: Shape) {
         Subject::new("fetch", || {
             timed(|| {
                 for offset in offsets(end) {
-                    one(&log, Offset::new(offset.cast_signed()), &mut bytes, &mut scratch);
+                    let offset = Offset::new(offset.cast_signed());
+                    let record = log.record(offset, Isolation::LogEnd, &mut room).expect("a read").expect("a record");
+                    assert_eq!(black_box(record.value).map(<[u8]>::len), Some(VALUE.len()));
                 }
             })
         }),
@@ -93,16 +95,6 @@ fn random(end: u64, read: impl Fn(u64) -> usize) -> log_benches::Sample {
             assert_eq!(black_box(read(offset)), VALUE.len());
         }
     })
-}
-
-/// Reads one record.
-fn one(log: &Log, offset: Offset, bytes: &mut [u8], scratch: &mut Scratch) {
-    let read = log.read(offset, 1, Isolation::LogEnd, true).expect("a batch");
-    let len = read.slice.expect("a batch").copy_to(bytes).expect("bytes");
-    let batch = Batch::parse(&bytes[..len]).expect("a batch");
-    let skip = usize::try_from(offset.get() - batch.base_offset().get()).expect("a small number");
-    let record = batch.records(scratch).expect("records").nth(skip).expect("a record").expect("a sound one");
-    assert_eq!(black_box(record.value).map(<[u8]>::len), Some(VALUE.len()));
 }
 
 #[expect(clippy::cast_precision_loss, reason = "rates")]
