@@ -10,6 +10,8 @@ use raft_engine::{Config, Engine, LogBatch, MessageExt, ReadableSize};
 
 /// Bytes of a file of each peer; what they preallocate, if they do, follows from it.
 const FILE_BYTES: u32 = 64 << 20;
+/// Bytes that hold one message of 100 bytes with its head, and not two.
+const ONE_MESSAGE: usize = 160;
 
 /// `commitlog`: no sync at all, its own message format with CRC-32C.
 pub struct Commitlog {
@@ -45,11 +47,11 @@ impl Commitlog {
         self.log.append(&mut batch).expect("an append");
     }
 
-    /// Bytes of the record at `offset`.
+    /// Bytes of the record at `offset`, which may have 100 or so.
     #[must_use]
     pub fn read(&self, offset: u64) -> usize {
         use commitlog::message::MessageSet;
-        let found = self.log.read(offset, commitlog::ReadLimit::max_bytes(1)).expect("a record");
+        let found = self.log.read(offset, commitlog::ReadLimit::max_bytes(ONE_MESSAGE)).expect("a record");
         found.iter().next().expect("a record").payload().len()
     }
 }

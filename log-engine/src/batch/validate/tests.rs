@@ -1,5 +1,7 @@
 //! The rules of Kafka's `LogValidatorTest`, and edges that Kafka 4.4 was seen to take so.
 
+use proptest::prelude::*;
+
 use super::*;
 use crate::batch::{AnalysisRules, Batch, BatchBuilder, HEADER_LEN, analyze};
 use crate::encoding::crc32c;
@@ -459,4 +461,44 @@ fn a_large_record_is_refused_where_it_was_compressed() {
         refused(&bomb, &RULES),
         Refusal::Undecodable(Malformed { rule: Rule::TooLarge { limit: 1_048_576, .. }, .. })
     ));
+}
+
+proptest! {
+    /// Whatever a batch holds behind a checksum that fits, it is taken or refused, and then left as it was.
+    #[test]
+    fn any_batch_is_taken_or_refused(
+        source in prop::sample::select(&Codec::ALL[..]),
+        target in prop::sample::select(&Codec::ALL[..]),
+        is_client in any::<bool>(),
+        is_append_time in any::<bool>(),
+        flips in proptest::collection::vec((8_usize..200, any::<u8>()), 0..4),
+        body in proptest::option::of(proptest::collection::vec(any::<u8>(), 0..80)),
+    ) {
+        let mut bytes = batch(source, &[NOW, NOW + 1, NOW - 1]);
+        if let Some(body) = body {
+            bytes.truncate(HEADER_LEN);
+            bytes.extend_from_slice(&body);
+            let length = i32::try_from(bytes.len() - 12).unwrap();
+            bytes[8..12].copy_from_slice(&length.to_be_bytes());
+        }
+        for (at, byte) in flips {
+            if let Some(place) = bytes.get_mut(at) {
+                *place = byte;
+            }
+        }
+        let bytes = with(bytes, 16, &[2]);
+        let rules = ValidationRules {
+            origin: if is_client { AppendOrigin::Client } else { AppendOrigin::Coordinator },
+            timestamp_type: if is_append_time { TimestampType::LogAppendTime } else { TimestampType::CreateTime },
+            compression: to(target),
+            ..RULES
+        };
+        // A batch that is cut short is none, and nothing of it is there to validate.
+        if let Ok((after, said)) = appended(&bytes, &rules) {
+            prop_assert!(said.first_offset.get() == NEXT && said.last_offset.get() >= NEXT - 1);
+            if !after.is_empty() {
+                prop_assert_eq!(Batch::parse(&after).unwrap().check_crc(), Ok(()));
+            }
+        }
+    }
 }
