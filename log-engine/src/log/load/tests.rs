@@ -312,9 +312,7 @@ fn a_log_start_that_is_wrong_takes_no_segment() {
     let (made, after) = loaded(&files, &how);
     let made = made.unwrap();
     assert_eq!((made.log_start.get(), made.log_end.get(), made.segments.len()), (40, 40, 1));
-    let index = path("00000000000000000040.index");
-    assert!(after.contains_key(&log_path(40)) && after.contains_key(&index));
-    assert!(after.contains_key(&path("00000000000000000040.timeindex")));
+    assert!(after.contains_key(&log_path(40)), "its indexes are made when they are first used");
 }
 
 // conformance: LDR-018
