@@ -100,9 +100,9 @@ impl Log {
     /// when the ticket says so. Bytes behind the last whole batch are left out, and if no whole batch came, nothing happens.
     ///
     /// # Errors
-    /// [`Error::Refused`] with Kafka's reason; then nothing was written, but a segment may have been rolled and an epoch noted.
-    /// [`Error::Io`] where the disk refuses: the log is as it was, or [`Error::Poisoned`] from then on if that cannot be brought
-    /// about. [`Error::Closed`], [`Error::Poisoned`].
+    /// [`crate::Error::Refused`] with Kafka's reason; then nothing was written, but a segment may have been rolled and an epoch noted.
+    /// [`crate::Error::Io`] where the disk refuses: the log is as it was, or [`crate::Error::Poisoned`] from then on if that cannot be brought
+    /// about. [`crate::Error::Closed`], [`crate::Error::Poisoned`].
     ///
     /// Kafka: `UnifiedLog.appendAsLeader`.
     pub fn append_as_leader(&self, batches: &mut [u8], how: &AppendAsLeader) -> Result<Appended> {
@@ -219,7 +219,7 @@ impl Log {
     /// `None` if the transaction is open already.
     ///
     /// # Errors
-    /// [`Refusal::InvalidProducerEpoch`] if the producer was replaced; [`Error::Closed`](crate::Error::Closed).
+    /// [`Refusal::InvalidProducerEpoch`] if the producer was replaced; [`crate::Error::Closed`](crate::Error::Closed).
     ///
     /// Kafka: `UnifiedLog.maybeStartTransactionVerification`.
     pub fn start_verification(&self, announced: &Announcement) -> Result<Option<VerificationGuard>> {

@@ -73,8 +73,8 @@ impl Log {
     /// `min_one` says so. The first batch may begin before `from`, and the last one may be cut.
     ///
     /// # Errors
-    /// [`Error::OffsetOutOfRange`] below the log's start or beyond its end; [`Error::Corrupt`] where what an index points at is no
-    /// batch; [`Error::Io`].
+    /// [`crate::Error::OffsetOutOfRange`] below the log's start or beyond its end; [`crate::Error::Corrupt`] where what an index points at is no
+    /// batch; [`crate::Error::Io`].
     ///
     /// Kafka: `UnifiedLog.read`, `LocalLog.read`.
     pub fn read(&self, from: Offset, max_bytes: u64, isolation: Isolation, min_one: bool) -> Result<Read> {
@@ -159,7 +159,7 @@ impl Log {
     /// before `from`.
     ///
     /// # Errors
-    /// [`Error::Corrupt`] for an entry of a transaction index that Kafka does not read; [`Error::Io`].
+    /// [`crate::Error::Corrupt`] for an entry of a transaction index that Kafka does not read; [`crate::Error::Io`].
     ///
     /// Kafka: `UnifiedLog.collectAbortedTransactions`.
     pub fn aborted(&self, from: Offset, until: Offset) -> Result<Vec<AbortedTxn>> {
