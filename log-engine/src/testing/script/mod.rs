@@ -1,7 +1,7 @@
 //! Scripts of operations on one log, in the language of the oracle that runs them through Kafka's own storage classes
 //! (`tests/kafka-oracle`, whose README says what every line means).
 //!
-//! [`Op::parse_all`] reads a script, [`Runner`] carries it out and says one [`Row`] an operation, [`compare`] holds the rows of two
+//! [`Op::parse_all`] reads a script, [`Runner`] carries it out and says one [`Row`] an operation, `compare` holds the rows of two
 //! engines against each other, and [`manifest`] the files that they left.
 
 mod answers;
