@@ -77,8 +77,8 @@ fn fetch(shape: Shape) {
     };
     #[cfg(feature = "peers")]
     subjects.extend([
-        Subject::new("commitlog", || random(end, |offset| commitlog.read(offset))),
-        Subject::new("raft-engine", || random(end, |offset| raft.read(offset))),
+        Subject::new("commitlog", move || random(end, |offset| commitlog.read(offset))),
+        Subject::new("raft-engine", move || random(end, |offset| raft.read(offset))),
     ]);
     let runs = interleave(rounds(7), std::mem::take(&mut subjects));
     println!("batches of {} records", shape.records);
