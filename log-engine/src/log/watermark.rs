@@ -113,13 +113,14 @@ impl Log {
     ///
     /// Kafka: `UnifiedLog.fetchLastStableOffsetMetadata`.
     pub(super) fn resolved_last_stable(&self) -> Result<OffsetMetadata> {
-        let high_watermark = self.high_watermark();
+        // Asking for its place may move it, also where it is not what bounds the reader.
+        let high_watermark = self.resolved_high_watermark()?;
         match self.first_unstable.load().as_ref() {
-            Some(unstable) if unstable.offset < high_watermark => match unstable.place {
+            Some(unstable) if unstable.offset < high_watermark.offset => match unstable.place {
                 Some(_) => Ok(**unstable),
                 None => self.resolve(unstable.offset),
             },
-            _ => self.resolved_high_watermark(),
+            _ => Ok(high_watermark),
         }
     }
 
