@@ -10,6 +10,7 @@ mod progress;
 mod render;
 mod rows;
 mod select;
+mod threads;
 mod throttle;
 mod walk;
 mod writer;

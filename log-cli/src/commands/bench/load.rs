@@ -15,6 +15,7 @@ use log_engine::{
 use super::latency::Latencies;
 use crate::error::CliError;
 use crate::select::time;
+use crate::threads::joined;
 
 /// How soon what is appended becomes durable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -99,6 +100,18 @@ pub(super) struct Done {
     pub(super) latencies: Latencies,
 }
 
+impl Done {
+    /// The sum of what each thread did, records and latencies, in `took`.
+    pub(super) fn of(parts: Vec<(u64, Latencies)>, took: Duration) -> Self {
+        let mut done = Self { records: 0, took, latencies: Latencies::new() };
+        for (records, latencies) in parts {
+            done.records = done.records.saturating_add(records);
+            done.latencies.merge(&latencies);
+        }
+        done
+    }
+}
+
 /// The partition that is written.
 pub(super) fn partition() -> TopicPartition {
     TopicPartition { topic: "bench".to_owned(), partition: 0 }
@@ -132,13 +145,7 @@ impl Load {
             joined(upkeep)?;
             parts.into_iter().collect::<Result<Vec<_>, CliError>>()
         })?;
-        let took = began.elapsed();
-        let mut done = Done { records: 0, took, latencies: Latencies::new() };
-        for (records, latencies) in parts {
-            done.records = done.records.saturating_add(records);
-            done.latencies.merge(&latencies);
-        }
-        Ok(done)
+        Ok(Done::of(parts, began.elapsed()))
     }
 
     /// Lets the log sync where that is due by time.
@@ -176,11 +183,6 @@ impl Load {
         }
         Ok((records, latencies))
     }
-}
-
-/// A thread's result; its panic goes on here.
-pub(super) fn joined<T>(thread: thread::ScopedJoinHandle<'_, T>) -> T {
-    thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
 }
 
 /// Bytes that no codec shrinks, the same each time.

@@ -8,8 +8,9 @@ use std::time::Instant;
 use log_engine::{Batch, Isolation, Log, Offset, OpenMode, OsFs, PartitionDirectory, Refusal, Scratch, WriteFs};
 
 use super::latency::Latencies;
-use super::load::{Done, joined};
+use super::load::Done;
 use crate::error::CliError;
+use crate::threads::joined;
 
 /// Bytes of a fetch.
 const FETCH: u64 = 1 << 20;
@@ -24,13 +25,7 @@ pub(super) fn read(log: &Log, threads: u64) -> Result<Done, CliError> {
         let threads: Vec<_> = (0..threads).map(|_| scope.spawn(|| read_shares(log, &next))).collect();
         threads.into_iter().map(joined).collect::<Result<Vec<_>, CliError>>()
     })?;
-    let took = began.elapsed();
-    let mut done = Done { records: 0, took, latencies: Latencies::new() };
-    for (records, latencies) in parts {
-        done.records = done.records.saturating_add(records);
-        done.latencies.merge(&latencies);
-    }
-    Ok(done)
+    Ok(Done::of(parts, began.elapsed()))
 }
 
 fn read_shares(log: &Log, next: &AtomicU64) -> Result<(u64, Latencies), CliError> {

@@ -26,6 +26,7 @@ use std::path::Path;
 
 use crate::error::{CliError, Exit};
 use crate::output;
+use crate::threads::joined;
 
 use arguments::Arguments;
 use java::JavaFile;
@@ -101,7 +102,7 @@ fn run(args: &[OsString], out: &mut dyn Write, err: &mut dyn Write) -> io::Resul
             ended.and(printer.flush())
         });
         write_all(pieces, out, err)?;
-        Ok::<_, io::Error>(dumping.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+        Ok::<_, io::Error>(joined(dumping))
     })?;
     match ended {
         Ok(()) | Err(Ended::Closed) => Ok(0),

@@ -11,6 +11,7 @@ use log_engine::{Fs, Record};
 use crate::error::CliError;
 use crate::rows::{BatchFacts, Emptied, Row};
 use crate::select::targets::{Segment, Series};
+use crate::threads::joined;
 use crate::walk::{BatchView, Damage, Flow, Met, Options, Sink, Walk};
 
 /// Partitions that can be put in one order by time: each is read by a thread of its own.
@@ -146,10 +147,9 @@ impl Reader {
             drop(receivers);
             let mut met = Met::default();
             for thread in threads {
-                match thread.join() {
-                    Ok(Ok(one)) => met.merge(&one),
-                    Ok(Err(error)) => result = result.and(Err(error)),
-                    Err(panic) => std::panic::resume_unwind(panic),
+                match joined(thread) {
+                    Ok(one) => met.merge(&one),
+                    Err(error) => result = result.and(Err(error)),
                 }
             }
             result.map(|()| met)

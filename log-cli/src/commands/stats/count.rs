@@ -11,6 +11,7 @@ use log_engine::{Amount, Fs, Record, Stats, StatsOptions, TimeOrder};
 use crate::error::CliError;
 use crate::select::Bounds;
 use crate::select::targets::{Segment, Series};
+use crate::threads::joined;
 use crate::walk::{BatchView, Cursor, Damage, Flow, Met, Options, Sink, Tail, Walk};
 
 /// What was counted.
@@ -78,9 +79,7 @@ pub(super) fn count(
     let parts: Vec<_> = thread::scope(|scope| {
         let running: Vec<_> = (1..threads).map(|_| scope.spawn(work)).collect();
         let own = work();
-        let joined =
-            running.into_iter().map(|thread| thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
-        std::iter::once(own).chain(joined).collect()
+        std::iter::once(own).chain(running.into_iter().map(joined)).collect()
     });
     let mut counted = Counted { stats: Stats::new(wanted), met, segments: jobs.len(), ..Counted::default() };
     for part in parts {
@@ -88,7 +87,7 @@ pub(super) fn count(
         counted.stats.merge(stats);
         counted.met.merge(&met);
     }
-    counted.order = joined(orders.into_inner().unwrap_or_else(PoisonError::into_inner));
+    counted.order = in_order(orders.into_inner().unwrap_or_else(PoisonError::into_inner));
     Ok(counted)
 }
 
@@ -141,7 +140,7 @@ fn count_in_order(
 }
 
 /// The order of times over the segments of each partition, and over all partitions.
-fn joined(mut orders: Vec<(usize, usize, TimeOrder)>) -> TimeOrder {
+fn in_order(mut orders: Vec<(usize, usize, TimeOrder)>) -> TimeOrder {
     orders.sort_unstable_by_key(|(at, ..)| *at);
     let mut all = TimeOrder::default();
     let mut current: Option<(usize, TimeOrder)> = None;
