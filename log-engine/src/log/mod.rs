@@ -40,7 +40,7 @@ pub use fetch::RecordBuffer;
 pub use load::{LostDurable, RecoveryCut, RecoveryMode, RecoveryProgress, RecoveryReport};
 pub use metadata::{OffsetMetadata, SegmentPosition};
 pub use open::{Closed, OpenOptions, ProgressCallback, RecoveryCheckpoint};
-pub(crate) use parallel::parallel;
+pub(crate) use parallel::{available_threads, parallel};
 pub use read::{Isolation, Read};
 pub use reader::{
     Answer, BatchItem, Batches, Checkpointed, Damage, Located, LogBatch, LogReader, LogRecord, OnDamage, Reading,

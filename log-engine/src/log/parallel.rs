@@ -5,6 +5,11 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
+/// As many as the machine runs at a time.
+pub(crate) fn available_threads() -> NonZeroUsize {
+    thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)
+}
+
 /// Does `work` for each of `pieces` on up to `threads` threads.
 ///
 /// A panic in `work` goes on in the caller once all threads have ended.

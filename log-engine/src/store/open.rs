@@ -1,7 +1,6 @@
 //! Opening a store: every directory, and every partition in it, several at a time.
 
 use std::collections::BTreeMap;
-use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, RwLock};
 
@@ -12,7 +11,10 @@ use super::{Partition, Shared, Store};
 use crate::checkpoint::{OffsetCheckpoint, Uuid};
 use crate::error::{Error, Result};
 use crate::fs::WriteFs;
-use crate::log::{DirectoryState, Log, LogDirectory, OpenOptions, PartitionName, RecoveryReport, root_files};
+use crate::log::{
+    DirectoryState, Log, LogDirectory, OpenOptions, PartitionName, RecoveryReport, available_threads, parallel,
+    root_files,
+};
 use crate::units::{Offset, TopicPartition};
 
 /// A log that is to be opened.
@@ -78,7 +80,7 @@ impl Store {
         }
         let pending = without_twins(pending, report);
         let threads = self.options.threads.unwrap_or_else(available_threads);
-        let opened = crate::log::parallel(threads, &pending, |log| self.open_log(log));
+        let opened = parallel(threads, &pending, |log| self.open_log(log));
         let mut partitions = self.partitions_mut();
         for (log, opened) in pending.into_iter().zip(opened) {
             let Some(told) = report.directories.get_mut(log.directory) else { continue };
@@ -112,10 +114,6 @@ impl Store {
         log.set_high_watermark(pending.high_watermark)?;
         Ok((log, report))
     }
-}
-
-fn available_threads() -> NonZeroUsize {
-    std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)
 }
 
 /// A partition in two directories is opened in neither: nobody can say which is the right one.

@@ -9,7 +9,7 @@ use super::report::RecoveryProgress;
 use super::{LoadOptions, Loader};
 use crate::batch::Stop;
 use crate::error::{Result, Rule};
-use crate::log::parallel::parallel;
+use crate::log::parallel::{available_threads, parallel};
 use crate::segment::{RebuildEnd, Rebuilt, Segment};
 use crate::units::{FilePosition, Offset};
 
@@ -68,7 +68,7 @@ pub(super) struct Checking<'a> {
 
 impl<'a> Checking<'a> {
     pub(super) fn new(options: &'a LoadOptions<'a>, is_strict: bool, segments: &[Arc<Segment>]) -> Self {
-        let threads = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+        let threads = available_threads();
         let of_bytes = segments.iter().fold(0_u64, |sum, segment| sum.saturating_add(segment.size()));
         Self { options, is_strict, threads, of_bytes, done: Mutex::default() }
     }
