@@ -114,11 +114,11 @@ impl Log {
 
     /// Syncs behind an append where its level of durability asks for it, with the append lock free for others.
     fn keep_promise(&self, appended: Appended, call: &Call<'_>) -> Result<Appended> {
-        let level = call.how.durability.unwrap_or(call.config.durability);
-        if appended.duplicate && matches!(level, Durability::EveryN(_)) {
+        let level = match call.how.durability.unwrap_or(call.config.durability) {
             // Nothing was added that would count.
-            return Ok(appended);
-        }
+            Durability::EveryN(_) if appended.duplicate => Durability::Os,
+            level => level,
+        };
         self.sync_after_append(appended.ticket.end(), level)?;
         Ok(appended)
     }

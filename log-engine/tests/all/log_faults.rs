@@ -9,7 +9,8 @@ use std::time::Duration;
 use log_engine::sim::{Faults, SimFs};
 use log_engine::{
     AppendAsLeader, Appended, BatchBuilder, Durability, Error, Isolation, LeaderEpoch, Log, LogConfig, ManualClock,
-    NewRecord, Offset, OpenOptions, Refusal, Result, Rule, RunTasks, Timestamp,
+    NewRecord, Offset, OpenOptions, ProducerEpoch, ProducerId, Refusal, Result, Rule, RunTasks, Sender, Sequence,
+    Timestamp,
 };
 
 const EPOCH: LeaderEpoch = LeaderEpoch::new(0);
@@ -28,6 +29,11 @@ fn open(disk: &SimFs, config: LogConfig) -> Log {
 fn append_to(log: &Log, value: &[u8]) -> Result<Appended> {
     let record = NewRecord { value: Some(value), ..NewRecord::default() };
     log.append_records([record], None, &AppendAsLeader::client(EPOCH))
+}
+
+fn sender(id: i64, is_transactional: bool) -> Sender {
+    let (id, epoch) = (ProducerId::new(id), ProducerEpoch::new(0));
+    Sender { id, epoch, base_sequence: Sequence::new(0), is_transactional }
 }
 
 fn batch() -> Vec<u8> {
@@ -299,6 +305,33 @@ fn every_n_syncs_when_so_many_wait() {
         })
         .collect();
     assert_eq!(points, [0, 0, 3, 3, 3, 6, 6]);
+}
+
+#[test]
+fn a_duplicate_does_not_count_for_every_n() {
+    let log = open(&disk(), LogConfig::default());
+    let append = |durability| {
+        let record = NewRecord { value: Some(b"x"), ..NewRecord::default() };
+        let how = AppendAsLeader { durability: Some(durability), ..AppendAsLeader::client(EPOCH) };
+        let duplicate = log.append_records([record; 3], Some(sender(7, false)), &how).unwrap().duplicate;
+        (duplicate, log.recovery_point().get())
+    };
+    assert_eq!(append(Durability::Os), (false, 0));
+    assert_eq!(append(Durability::EveryN(3)), (true, 0));
+    assert_eq!(append(Durability::Synced), (true, 3));
+}
+
+#[test]
+fn a_read_of_committed_records_looks_the_high_watermark_up_behind_an_open_transaction_too() {
+    let log = open(&disk(), LogConfig::default());
+    let record = NewRecord { value: Some(b"x"), ..NewRecord::default() };
+    log.append_records([record], Some(sender(7, true)), &AppendAsLeader::client(EPOCH)).unwrap();
+    log.append_records([record; 3], None, &AppendAsLeader::client(EPOCH)).unwrap();
+    // Inside the second batch.
+    log.set_high_watermark(Offset::new(3)).unwrap();
+    let read = log.read(Offset::ZERO, u64::MAX, Isolation::TxnCommitted, true).unwrap();
+    assert!(read.slice.is_none_or(|slice| slice.is_empty()));
+    assert_eq!(log.high_watermark().get(), 1);
 }
 
 #[test]
