@@ -4,11 +4,12 @@ mod consumer;
 mod damage;
 mod frames;
 
+use std::io::ErrorKind;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use log_engine::{Batch, Frame, Fs, Malformed, Record, Scratch};
+use log_engine::{Batch, Error, Frame, Fs, Malformed, Record, Scratch};
 
 pub(crate) use consumer::Isolation;
 pub(crate) use damage::Damage;
@@ -187,9 +188,13 @@ impl Walk {
                 continue;
             }
             let position = if segment.base == cursor.segment { cursor.position } else { 0 };
-            at = Cursor { segment: segment.base, position };
+            let before = std::mem::replace(&mut at, Cursor { segment: segment.base, position });
             let source = match segment.open(&*self.fs) {
                 Ok(source) => source,
+                // Whoever follows a log lists it again.
+                Err(Error::Io { source, .. }) if tail == Tail::Open && source.kind() == ErrorKind::NotFound => {
+                    return Ok((before, 0));
+                }
                 Err(error) => {
                     self.failed(&error);
                     continue;

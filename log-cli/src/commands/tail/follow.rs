@@ -9,7 +9,7 @@ use log_engine::{Fs, Kind, PartitionDirectory};
 use crate::commands::dump::Printer;
 use crate::error::{CliError, Exit};
 use crate::select::Bounds;
-use crate::select::targets::{Series, TargetArgs};
+use crate::select::targets::{Segment, Series, TargetArgs};
 use crate::walk::{Cursor, Sink, Tail, Walk};
 
 /// Between two looks at the files.
@@ -101,7 +101,9 @@ impl Followed {
         if std::mem::take(&mut self.is_gone) {
             say(quiet, &now, "is there again");
         }
-        self.follow_cuts(fs, quiet, &now);
+        if !self.follow_cuts(fs, quiet, &now) {
+            return Ok(());
+        }
         self.series = now;
         printer.series(&self.series)?;
         let before = (self.cursor, self.unfinished);
@@ -129,22 +131,25 @@ impl Followed {
         }
     }
 
-    /// Moves the cursor where its segment was deleted or became shorter, and says so.
-    fn follow_cuts(&mut self, fs: &dyn Fs, quiet: bool, now: &Series) {
-        let length = |path: &std::path::Path| fs.stat(path).ok().flatten().map_or(0, |stat| stat.len);
+    /// Moves the cursor where its segment was deleted or became shorter, and says so. False if a segment went away after `now` was
+    /// listed: then the next list says what became of the log.
+    fn follow_cuts(&mut self, fs: &dyn Fs, quiet: bool, now: &Series) -> bool {
+        let length = |segment: &Segment| match &segment.path {
+            Some(path) => fs.stat(path).ok().flatten().map(|stat| stat.len),
+            None => Some(0),
+        };
         let (base, position) = (self.cursor.segment, self.cursor.position);
         if base == Cursor::START.segment {
-            return;
+            return true;
         }
         if let Some(segment) = now.segments.iter().find(|segment| segment.base == base) {
-            let len = segment.path.as_deref().map_or(0, length);
+            let Some(len) = length(segment) else { return false };
             if len < position {
                 say(quiet, now, &format!("{} was truncated from {position} to {len} bytes", segment.name));
                 self.cursor.position = len;
             }
-            return;
+            return true;
         }
-        let was_known = |base| self.series.segments.iter().any(|segment| segment.base == base);
         match (now.segments.iter().find(|segment| segment.base > base), now.segments.last()) {
             (Some(next), _) => {
                 say(quiet, now, &format!("the segment at {base} was deleted; going on at {}", next.base));
@@ -152,7 +157,8 @@ impl Followed {
             }
             (None, Some(last)) => {
                 // Measured before it is said: what comes from here on is new.
-                let len = last.path.as_deref().filter(|_| was_known(last.base)).map_or(0, length);
+                let was_known = self.series.segments.iter().any(|segment| segment.base == last.base);
+                let Some(len) = (if was_known { length(last) } else { Some(0) }) else { return false };
                 say(
                     quiet,
                     now,
@@ -165,6 +171,7 @@ impl Followed {
                 self.cursor = Cursor::START;
             }
         }
+        true
     }
 }
 
