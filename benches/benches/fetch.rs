@@ -8,7 +8,8 @@ use std::hint::black_box;
 use std::os::unix::fs::FileExt;
 
 use log_benches::{Aligned, Runs, Shape, Subject, engine, folder, interleave, rounds, timed};
-use log_engine::{AppendAsLeader, Isolation, LeaderEpoch, LogConfig, NewRecord, Offset, RecordBuffer};
+use log_engine::log::RecordBuffer;
+use log_engine::{AppendAsLeader, Isolation, LeaderEpoch, LogConfig, NewRecord, Offset};
 
 const BYTES: usize = 256 << 20;
 const TIMES: u64 = 20_000;

@@ -8,9 +8,9 @@ use std::process::Command;
 use std::sync::Arc;
 
 use log_benches::{Aligned, Sample, Shape, Subject, batch, engine, folder, interleave, partition, rounds, timed};
-use log_engine::{
-    AppendAsLeader, Codec, LeaderEpoch, Log, LogConfig, Offset, OpenOptions, OsFs, Scan, Scratch, Source, Step,
-};
+use log_engine::fs::Source;
+use log_engine::segment::{Scan, Step};
+use log_engine::{AppendAsLeader, Codec, LeaderEpoch, Log, LogConfig, Offset, OpenOptions, OsFs, Scratch};
 
 const BYTES: usize = 128 << 20;
 const EPOCH: LeaderEpoch = LeaderEpoch::new(0);
@@ -134,7 +134,7 @@ fn decode(oracle: &Path, shape: Shape, bytes: usize) {
     let root = folder();
     let dir = partition(root.path(), shape, bytes, bytes);
     let path = dir.join("00000000000000000000.log");
-    let scan = |each: &mut dyn FnMut(&log_engine::Frame<'_>)| {
+    let scan = |each: &mut dyn FnMut(&log_engine::segment::Frame<'_>)| {
         let mut scan = Scan::new(Source::open(&OsFs, &path).expect("a file"));
         while let Step::Batch(frame) = scan.next().expect("bytes") {
             each(&frame);

@@ -4,7 +4,8 @@ use std::hint::black_box;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use log_benches::{SMALL_RECORDS, Shape, batch};
-use log_engine::{Batch, Codec, Offset, OffsetIndex, Scratch};
+use log_engine::segment::OffsetIndex;
+use log_engine::{Batch, Codec, Offset, Scratch};
 
 fn checksum(c: &mut Criterion) {
     let mut group = c.benchmark_group("crc32c");

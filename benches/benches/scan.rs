@@ -3,7 +3,9 @@
 use std::hint::black_box;
 
 use log_benches::{SMALL_RECORDS, log, ratio, read_and_checksum, rounds};
-use log_engine::{OsFs, Scan, Scratch, Source, Step, Walk};
+use log_engine::fs::Source;
+use log_engine::segment::{Scan, Step};
+use log_engine::{OsFs, Scratch, Walk};
 
 const BYTES: usize = 256 << 20;
 

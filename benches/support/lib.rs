@@ -13,7 +13,8 @@ use std::path::{Path, PathBuf};
 
 pub use engine::{engine, folder};
 pub use floor::{Aligned, read_and_checksum, touch_memory, write_pieces};
-use log_engine::{BatchBuilder, Codec, LeaderEpoch, Offset, SegmentFile, Timestamp};
+use log_engine::segment::SegmentFile;
+use log_engine::{BatchBuilder, Codec, LeaderEpoch, Offset, Timestamp};
 pub use rounds::{Ratio, Runs, Sample, Subject, interleave, quantile, ratio, rounds, timed};
 
 /// What the records of generated batches look like.
@@ -58,7 +59,7 @@ pub fn log(shape: Shape, bytes: usize) -> Vec<u8> {
     let mut out = Vec::with_capacity(bytes + template.len());
     let mut base = 0;
     while out.len() < bytes {
-        log_engine::assign(&mut template, Offset::new(base), LeaderEpoch::new(0)).expect("a v2 batch");
+        log_engine::batch::assign(&mut template, Offset::new(base), LeaderEpoch::new(0)).expect("a v2 batch");
         out.extend_from_slice(&template);
         base += shape.records as i64;
     }
@@ -81,7 +82,7 @@ pub fn partition(root: &Path, shape: Shape, segment: usize, bytes: usize) -> Pat
         let (mut log, mut index) = (Vec::with_capacity(segment), Vec::new());
         let mut indexed = 0;
         while log.is_empty() || log.len() + template.len() <= segment {
-            log_engine::assign(&mut template, Offset::new(base), LeaderEpoch::new(0)).expect("a v2 batch");
+            log_engine::batch::assign(&mut template, Offset::new(base), LeaderEpoch::new(0)).expect("a v2 batch");
             let last = base + shape.records as i64 - 1;
             if log.len() - indexed > 4096 {
                 index.extend_from_slice(&u32::try_from(last - first.get()).expect("fits").to_be_bytes());

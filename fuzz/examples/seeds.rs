@@ -10,7 +10,8 @@ use std::path::{Path, PathBuf};
 use log_engine::testing::fuzz::pack;
 use log_engine::testing::golden;
 use log_engine::testing::memory_fs::MemoryFs;
-use log_engine::{Batch, BatchHeader, Codec, HEADER_LEN, Walk};
+use log_engine::{Batch, Codec, Walk};
+use log_engine::batch::{BatchHeader, HEADER_LEN};
 
 /// Longer files and batches are left out: a fuzzer does more with short ones.
 const LONGEST: usize = 2048;

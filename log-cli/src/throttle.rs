@@ -6,7 +6,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use log_engine::{Entry, File, Fs, LockHolder, OsFs, Stat};
+use log_engine::fs::{Entry, File, LockHolder, Stat};
+use log_engine::{Fs, OsFs};
 
 /// How far reading may run ahead of the rate: a burst of one chunk.
 const BURST: Duration = Duration::from_millis(50);

@@ -16,7 +16,7 @@ mod workload;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use log_engine::sim::Outcome;
+use log_engine::fs::sim::Outcome;
 
 use self::check::{Crash, check};
 use self::history::History;

@@ -4,7 +4,7 @@ use std::io::Write;
 
 use anstyle::Style;
 use clap::builder::PossibleValuesParser;
-use log_engine::{FindingCode, Severity};
+use log_engine::inspect::{FindingCode, Severity};
 use schemars::JsonSchema;
 use serde::Serialize;
 

@@ -3,7 +3,10 @@
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use log_engine::{Answer, Fs, Located, LogReader, Offset, SegmentFile, Target, Timestamp, Via};
+use log_engine::inspect::Target;
+use log_engine::log::{Answer, Located, Via};
+use log_engine::segment::SegmentFile;
+use log_engine::{Fs, LogReader, Offset, Timestamp};
 use schemars::JsonSchema;
 use serde::Serialize;
 

@@ -4,9 +4,11 @@ use std::cmp::Reverse;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use log_engine::{
-    DirectoryState, Entry, Fs, Kind, LogReader, PartitionDirectory, PartitionName, SegmentFile, SegmentName, Target,
-};
+use log_engine::fs::{Entry, Kind};
+use log_engine::inspect::Target;
+use log_engine::log::{DirectoryState, PartitionDirectory, PartitionName};
+use log_engine::segment::{SegmentFile, SegmentName};
+use log_engine::{Fs, LogReader};
 use schemars::JsonSchema;
 use serde::Serialize;
 

@@ -2,7 +2,8 @@
 //!
 //! What is the same for all records of a partition or of a batch is written once and copied.
 
-use log_engine::{Batch, ControlType, Headers, Record};
+use log_engine::batch::{ControlType, Headers};
+use log_engine::{Batch, Record};
 
 use super::bytes::{base64, json_string};
 use super::time::{TimeFormat, rfc3339};
@@ -175,7 +176,7 @@ impl Layout for JsonRecords {
         out.extend_from_slice(b",\"segment\":");
         json_string(out, &view.segment.name);
         let producer = batch.producer();
-        let sequence = |of: fn(&log_engine::Producer) -> Option<log_engine::Sequence>| {
+        let sequence = |of: fn(&log_engine::batch::Producer) -> Option<log_engine::Sequence>| {
             producer.as_ref().and_then(of).map(|sequence| i64::from(sequence.get()))
         };
         let small = Int64::Number;

@@ -1,7 +1,8 @@
 //! Records as a template says: the percent escapes of `rpk topic consume`.
 
 use jiff::Timestamp;
-use log_engine::{Record, TimestampType};
+use log_engine::Record;
+use log_engine::batch::TimestampType;
 
 use super::bytes::{base64, hex, shown};
 use super::json::codec_name;
@@ -435,7 +436,8 @@ impl Layout for Templated {
 
 #[cfg(test)]
 mod tests {
-    use log_engine::{Batch, BatchBuilder, Header, LeaderEpoch, Offset, Scratch, Timestamp as Time};
+    use log_engine::batch::Header;
+    use log_engine::{Batch, BatchBuilder, LeaderEpoch, Offset, Scratch, Timestamp as Time};
 
     use super::*;
 

@@ -3,7 +3,8 @@
 use std::io::Write;
 
 use anstyle::{AnsiColor, Style as Paint};
-use log_engine::{ControlRecord, Record};
+use log_engine::Record;
+use log_engine::batch::ControlRecord;
 
 use super::bytes::shown;
 use super::json::codec_name;
@@ -163,8 +164,8 @@ fn control(record: &Record<'_>) -> String {
         Ok(ControlRecord::LeaderChange { leader_id, .. }) => format!("LEADER_CHANGE (leader {leader_id})"),
         Ok(ControlRecord::KRaftVersion { kraft_version, .. }) => format!("KRAFT_VERSION ({kraft_version})"),
         Ok(_) | Err(_) => {
-            let kind = log_engine::ControlType::parse(record.key.unwrap_or_default());
-            kind.map_or("unreadable control record", log_engine::ControlType::name).to_owned()
+            let kind = log_engine::batch::ControlType::parse(record.key.unwrap_or_default());
+            kind.map_or("unreadable control record", log_engine::batch::ControlType::name).to_owned()
         }
     }
 }

@@ -1,9 +1,7 @@
 //! From records back to batches: those that belonged together stay together, the others fill batches up to a size.
 
-use log_engine::{
-    BatchBuilder, BuildError, Codec, Header, LeaderEpoch, MAX_DECOMPRESSED, Offset, ProducerEpoch, ProducerId,
-    Sequence, Timestamp,
-};
+use log_engine::batch::{BuildError, Header, MAX_DECOMPRESSED};
+use log_engine::{BatchBuilder, Codec, LeaderEpoch, Offset, ProducerEpoch, ProducerId, Sequence, Timestamp};
 
 use super::{BatchFacts, Emptied, Row};
 

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use log_engine::log::{PartitionName, root_files};
 use log_engine::{
-    Fs, LeaderEpoch, Log, LogConfig, Offset, OpenOptions, OsFs, PartitionName, Store, StoreOptions, TopicPartition,
-    Walk, WriteFs, root_files,
+    Fs, LeaderEpoch, Log, LogConfig, Offset, OpenOptions, OsFs, Store, StoreOptions, TopicPartition, Walk, WriteFs,
 };
 
 use super::{Batcher, Batching, Emptied, Refused, Row};

@@ -9,7 +9,8 @@ mod writer;
 
 use std::sync::Arc;
 
-use log_engine::{Batch, Codec, Record, TimestampType};
+use log_engine::batch::TimestampType;
+use log_engine::{Batch, Codec, Record};
 
 pub(crate) use batcher::Batching;
 use batcher::{Batcher, Refused};

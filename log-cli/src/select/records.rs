@@ -1,6 +1,7 @@
 //! Tests on key, value and headers of one record.
 
-use log_engine::{Headers, Record};
+use log_engine::Record;
+use log_engine::batch::Headers;
 use memchr::memmem;
 use regex::bytes::Regex;
 
@@ -113,7 +114,8 @@ pub(crate) fn hex(text: &str) -> Result<Vec<u8>, String> {
 
 #[cfg(test)]
 mod tests {
-    use log_engine::{Batch, BatchBuilder, Header, Offset, Scratch, Timestamp};
+    use log_engine::batch::Header;
+    use log_engine::{Batch, BatchBuilder, Offset, Scratch, Timestamp};
 
     use super::*;
 

@@ -4,10 +4,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use globset::{Glob, GlobSet, GlobSetBuilder};
-use log_engine::{
-    DirectoryState, Error, Fs, LogDirectory, PartitionDirectory, PartitionName, SegmentFile, SegmentName, Source,
-    StreamFile, Target, root_files,
-};
+use log_engine::fs::{Source, StreamFile};
+use log_engine::inspect::Target;
+use log_engine::log::{DirectoryState, LogDirectory, PartitionDirectory, PartitionName, root_files};
+use log_engine::segment::{SegmentFile, SegmentName};
+use log_engine::{Error, Fs};
 
 use crate::error::CliError;
 

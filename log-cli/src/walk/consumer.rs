@@ -5,7 +5,8 @@ use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
 
-use log_engine::{Damage as LogDamage, LogReader, LogRecord, Offset, OnDamage, Reading, RecordItem, View};
+use log_engine::log::{Damage as LogDamage, LogRecord, OnDamage, Reading, RecordItem, View};
+use log_engine::{LogReader, Offset};
 
 use super::damage::{Damage, code_of};
 use super::{BatchView, Sink, Unit, Walk};

@@ -1,6 +1,8 @@
 //! What a walk says of bytes that it cannot read as batches or records.
 
-use log_engine::{Frame, Malformed, Rule, Stop};
+use log_engine::batch::Stop;
+use log_engine::segment::Frame;
+use log_engine::{Malformed, Rule};
 
 /// Bytes that were passed over, or records that could not be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,7 +47,9 @@ impl Damage {
             _ if is_zero => ("B013", "zeros from here to the end of the file".to_owned()),
             Stop::End => ("B013", "nothing".to_owned()),
             Stop::Remainder { left } => ("B013", format!("{left} bytes behind the last batch are too few for another")),
-            Stop::Size { size } => ("B002", format!("size {size} is below the minimum of {}", log_engine::MIN_SIZE)),
+            Stop::Size { size } => {
+                ("B002", format!("size {size} is below the minimum of {}", log_engine::batch::MIN_SIZE))
+            }
             Stop::PastEnd { size, left } => (
                 "B003",
                 format!("a batch of {} bytes runs past the end of the file, {left} are there", i64::from(size) + 12),

@@ -4,7 +4,10 @@
 
 use std::ops::ControlFlow;
 
-use log_engine::{FilePosition, Frame, Malformed, Resync, Rule, Scan, Source, Step, Stop};
+use log_engine::batch::Stop;
+use log_engine::fs::Source;
+use log_engine::segment::{Frame, Resync, Scan, Step};
+use log_engine::{FilePosition, Malformed, Rule};
 
 use super::damage::Damage;
 use crate::error::CliError;
@@ -173,7 +176,8 @@ fn fault_of(frame: &Frame<'_>) -> Option<Malformed> {
 mod tests {
     use std::sync::Arc;
 
-    use log_engine::{BatchBuilder, MemoryFile, Offset, StreamFile, Timestamp};
+    use log_engine::fs::{MemoryFile, StreamFile};
+    use log_engine::{BatchBuilder, Offset, Timestamp};
 
     use super::*;
 

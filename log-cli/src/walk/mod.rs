@@ -9,7 +9,8 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use log_engine::{Batch, Error, Frame, Fs, Malformed, Record, Scratch};
+use log_engine::segment::Frame;
+use log_engine::{Batch, Error, Fs, Malformed, Record, Scratch};
 
 pub(crate) use consumer::Isolation;
 pub(crate) use damage::Damage;
@@ -244,7 +245,7 @@ impl Walk {
         }
     }
 
-    fn failed(&mut self, error: &log_engine::Error) {
+    fn failed(&mut self, error: &Error) {
         self.met.failed = true;
         if !self.is_silent {
             crate::error::complain(error);

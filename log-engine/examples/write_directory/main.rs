@@ -11,9 +11,13 @@ use std::error::Error;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use log_engine::batch::TimestampType;
+use log_engine::checkpoint::Uuid;
+use log_engine::log::ManualClock;
+use log_engine::store::Identity;
 use log_engine::{
-    Codec, Compression, Identity, LeaderEpoch, LogConfig, ManualClock, OsFs, ProducerEpoch, Sequence, Store,
-    StoreOptions, Timestamp, TimestampType, TopicPartition, Uuid,
+    Codec, Compression, LeaderEpoch, LogConfig, OsFs, ProducerEpoch, Sequence, Store, StoreOptions, Timestamp,
+    TopicPartition,
 };
 use partition::{Made, Partition, Session};
 

@@ -4,9 +4,11 @@ use std::error::Error;
 use std::fmt::{self, Write as _};
 use std::sync::Arc;
 
+use log_engine::batch::Header;
+use log_engine::log::{EndTransaction, ManualClock, Sender};
 use log_engine::{
-    AppendAsLeader, Appended, Durability, EndTransaction, Header, LeaderEpoch, Log, ManualClock, NewRecord, Offset,
-    ProducerEpoch, ProducerId, Sender, Sequence, Timestamp,
+    AppendAsLeader, Appended, Durability, LeaderEpoch, Log, NewRecord, Offset, ProducerEpoch, ProducerId, Sequence,
+    Timestamp,
 };
 
 pub(crate) type Made = Result<(), Box<dyn Error>>;

@@ -1,6 +1,6 @@
 //! The one door to the disk. Knows no format.
 //!
-//! Everything above asks [`Fs`] and [`File`]; only [`os`] names the operating system's calls, so that a simulated disk can take
+//! Everything above asks [`Fs`] and [`File`]; only `os` names the operating system's calls, so that a simulated disk can take
 //! its place. [`Fs`] and [`File`] only look; the verbs that change something stand apart, in [`WriteFs`] and [`WriteFile`]. Only
 //! regular files are opened; no link is followed and no FIFO waited for. A file's length when it was opened bounds every read through [`Source`], so a file that grows meanwhile (a
 //! live broker's) is read as it was.

@@ -21,7 +21,7 @@ pub struct LogConfig {
     /// `max.message.bytes`: the largest batch that a client may append. 1 MiB and 12 bytes.
     pub max_message_bytes: u64,
     /// `max.decompressed.message.bytes`: the largest record in a compressed batch, as large as any by default. A whole batch is
-    /// held to [`MAX_DECOMPRESSED`](crate::MAX_DECOMPRESSED) all the same.
+    /// held to [`MAX_DECOMPRESSED`](crate::batch::MAX_DECOMPRESSED) all the same.
     pub max_decompressed_bytes: usize,
     /// `flush.messages`, `flush.ms`, or every append: how soon what is appended becomes durable. When the system pleases.
     pub durability: Durability,

@@ -13,7 +13,7 @@ use crate::units::{LeaderEpoch, Offset};
 
 impl Log {
     /// Notes that the leader of `epoch` begins at `offset`, as an election does; durable when it returns. Epochs and offsets that do
-    /// not rise push out those they contradict ([`crate::LeaderEpochs::assign`]).
+    /// not rise push out those they contradict ([`crate::epoch::LeaderEpochs::assign`]).
     ///
     /// # Errors
     /// [`crate::Error::Io`] where the file cannot be written.
@@ -27,7 +27,7 @@ impl Log {
         Ok(())
     }
 
-    /// Where `epoch` ends in this log; `None` if it is none that the log can know of ([`crate::LeaderEpochs::end_offset_for`]).
+    /// Where `epoch` ends in this log; `None` if it is none that the log can know of ([`crate::epoch::LeaderEpochs::end_offset_for`]).
     ///
     /// Kafka: `UnifiedLog.endOffsetForEpoch`.
     #[must_use]

@@ -5,11 +5,14 @@ use std::fs;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
-use log_engine::testing::golden;
-use log_engine::{
-    Error, Index, IndexEntry, IndexInterval, Indexer, IntervalSamples, Offset, OffsetIndex, OsFs, RebuildEnd, Rebuilt,
-    Scan, SegmentFile, SegmentName, Source, Step, Stop, TimeIndex, TxnIndex, TxnIndexState, next_offset, rebuild,
+use log_engine::batch::Stop;
+use log_engine::fs::Source;
+use log_engine::segment::{
+    Index, IndexEntry, IndexInterval, Indexer, IntervalSamples, OffsetIndex, RebuildEnd, Rebuilt, Scan, SegmentFile,
+    SegmentName, Step, TimeIndex, TxnIndex, TxnIndexState, next_offset, rebuild,
 };
+use log_engine::testing::golden;
+use log_engine::{Error, Offset, OsFs};
 
 /// The folders of all undamaged log directories.
 fn undamaged() -> impl Iterator<Item = PathBuf> {

@@ -3,11 +3,11 @@
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
+use log_engine::fs::{Kind, Source};
+use log_engine::inspect::{DirectorySummary, FileContent, FileSummary, PartitionSummary, Target};
+use log_engine::segment::{Scan, SegmentFile, Step};
 use log_engine::testing::golden;
-use log_engine::{
-    DirectorySummary, FileContent, FileSummary, Fs, Kind, Offset, OsFs, PartitionSummary, Scan, SegmentFile, Source,
-    Step, Target,
-};
+use log_engine::{Fs, Offset, OsFs};
 use serde_json::Value;
 
 const THREADS: NonZeroUsize = NonZeroUsize::new(2).unwrap();

@@ -5,12 +5,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use log_engine::checkpoint::OffsetCheckpoint;
+use log_engine::fs::{MemoryFile, Source};
+use log_engine::inspect::{FailureEffect, StartOptions, StartRule, predict_start};
+use log_engine::log::{ManualClock, PartitionName};
+use log_engine::segment::{Resync, Scan, Step};
 use log_engine::testing::golden;
-use log_engine::{
-    Error, FailureEffect, Log, LogConfig, ManualClock, MemoryFile, Offset, OffsetCheckpoint, OpenOptions, OsFs,
-    PartitionName, RecoveryMode, RecoveryReport, Resync, Rule, Scan, Source, StartOptions, StartRule, Step, Timestamp,
-    predict_start,
-};
+use log_engine::{Error, Log, LogConfig, Offset, OpenOptions, OsFs, RecoveryMode, RecoveryReport, Rule, Timestamp};
 
 /// Cases whose outcome no single directory tells; see the tests of `predict_start`.
 const EXCEPTIONS: &str = include_str!("../golden/damage/start-exceptions.tsv");
@@ -242,7 +243,7 @@ fn crashed_logs_come_to_the_bytes_that_the_broker_made_of_them() {
             let options = options(root.path(), &partition, RecoveryMode::Kafka, now);
             let folder = root.path().join(&partition);
             let (log, report) = Log::open(Arc::new(OsFs), &folder, crash_config(&partition), options).unwrap();
-            log.run_tasks(log_engine::RunTasks::All).unwrap();
+            log.run_tasks(log_engine::log::RunTasks::All).unwrap();
             log.close().unwrap();
             let (ours, theirs) = (contents(&folder), contents(&entry.path()));
             let names: BTreeSet<_> = ours.keys().chain(theirs.keys()).collect();

@@ -6,11 +6,11 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
-use log_engine::sim::{Faults, SimFs};
+use log_engine::fs::{sim::Faults, sim::SimFs};
+use log_engine::log::{ManualClock, RunTasks, Sender};
 use log_engine::{
-    AppendAsLeader, Appended, BatchBuilder, Durability, Error, Isolation, LeaderEpoch, Log, LogConfig, ManualClock,
-    NewRecord, Offset, OpenOptions, ProducerEpoch, ProducerId, Refusal, Result, Rule, RunTasks, Sender, Sequence,
-    Timestamp,
+    AppendAsLeader, Appended, BatchBuilder, Durability, Error, Isolation, LeaderEpoch, Log, LogConfig, NewRecord,
+    Offset, OpenOptions, ProducerEpoch, ProducerId, Refusal, Result, Rule, Sequence, Timestamp,
 };
 
 const EPOCH: LeaderEpoch = LeaderEpoch::new(0);
@@ -43,7 +43,7 @@ fn batch() -> Vec<u8> {
 }
 
 /// Everything that a refused append must leave as it was.
-fn state(log: &Log) -> (log_engine::LogState, Vec<u8>) {
+fn state(log: &Log) -> (log_engine::log::LogState, Vec<u8>) {
     let read = log.read(Offset::ZERO, u64::MAX, Isolation::LogEnd, true).unwrap();
     (log.describe().unwrap(), read.slice.map(|slice| slice.read_to_vec().unwrap()).unwrap_or_default())
 }

@@ -3,9 +3,10 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use log_engine::log::{ManualClock, RunTasks, TimeTarget};
 use log_engine::{
-    AppendAsLeader, Durability, Error, Isolation, LeaderEpoch, Log, LogConfig, ManualClock, NewRecord, Offset,
-    OpenOptions, OsFs, RunTasks, TimeTarget, Timestamp,
+    AppendAsLeader, Durability, Error, Isolation, LeaderEpoch, Log, LogConfig, NewRecord, Offset, OpenOptions, OsFs,
+    Timestamp,
 };
 
 const EPOCH: LeaderEpoch = LeaderEpoch::new(0);

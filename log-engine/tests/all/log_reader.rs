@@ -6,10 +6,10 @@ use std::fs;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
+use log_engine::error::Corrupt;
+use log_engine::log::{Located, LogRecord, OnDamage, Reading, RecordItem, View};
 use log_engine::testing::golden;
-use log_engine::{
-    Corrupt, Located, LogReader, LogRecord, Offset, OnDamage, OsFs, Reading, RecordItem, Timestamp, View,
-};
+use log_engine::{LogReader, Offset, OsFs, Timestamp};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 

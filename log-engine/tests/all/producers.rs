@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use log_engine::checkpoint::OffsetCheckpoint;
+use log_engine::fs::Source;
+use log_engine::producer::{CompletedTransaction, Marker, ProducerSnapshot, ProducerStates, SnapshotEntry};
+use log_engine::segment::{Scan, Step};
 use log_engine::testing::golden;
-use log_engine::{
-    CompletedTransaction, Marker, Offset, OffsetCheckpoint, OsFs, ProducerSnapshot, ProducerStates, Scan, Scratch,
-    SnapshotEntry, Source, Step,
-};
+use log_engine::{Offset, OsFs, Scratch};
 
 /// The numbers in the names of a folder's files with this ending, rising.
 fn numbers(partition: &Path, suffix: &str) -> Vec<i64> {

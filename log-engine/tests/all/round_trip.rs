@@ -3,10 +3,11 @@
 
 use std::path::Path;
 
+use log_engine::batch::{Header, TimestampType};
+use log_engine::fs::Source;
+use log_engine::segment::{Scan, Step};
 use log_engine::testing::golden;
-use log_engine::{
-    Batch, BatchBuilder, Codec, Header, LeaderEpoch, Offset, OsFs, Record, Scan, Scratch, Source, Step, TimestampType,
-};
+use log_engine::{Batch, BatchBuilder, Codec, LeaderEpoch, Offset, OsFs, Record, Scratch};
 
 /// A record with nothing borrowed.
 type Row = (i64, i64, i64, Option<Vec<u8>>, Option<Vec<u8>>, Vec<(Vec<u8>, Option<Vec<u8>>)>);

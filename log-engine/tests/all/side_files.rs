@@ -5,11 +5,13 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use log_engine::testing::golden;
-use log_engine::{
-    CleanShutdown, EpochCheckpoint, LeaderEpochs, MetaProperties, OffsetCheckpoint, PartitionMetadata,
-    ProducerSnapshot, QuorumState, Result, TextFault,
+use log_engine::Result;
+use log_engine::checkpoint::{
+    CleanShutdown, EpochCheckpoint, MetaProperties, OffsetCheckpoint, PartitionMetadata, QuorumState, TextFault,
 };
+use log_engine::epoch::LeaderEpochs;
+use log_engine::producer::ProducerSnapshot;
+use log_engine::testing::golden;
 
 /// A kind of side file, by its name.
 fn kind(file: &Path) -> Option<&'static str> {

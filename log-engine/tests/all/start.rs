@@ -4,12 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use log_engine::OsFs;
+use log_engine::inspect::{
+    DirectoryPrediction, PartitionPrediction, StartOptions, StartPrediction, StartRecovery, StartRule, predict_start,
+};
 use log_engine::testing::golden;
 use log_engine::testing::memory_fs::MemoryFs;
-use log_engine::{
-    DirectoryPrediction, OsFs, PartitionPrediction, StartOptions, StartPrediction, StartRecovery, StartRule,
-    predict_start,
-};
 use proptest::prelude::*;
 use serde_json::Value;
 

@@ -4,10 +4,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use log_engine::checkpoint::{CleanShutdown, MetaProperties, OffsetCheckpoint, PartitionMetadata, Uuid};
+use log_engine::log::ManualClock;
+use log_engine::store::Identity;
 use log_engine::{
-    AppendAsLeader, CleanShutdown, Error, Fs, Identity, LeaderEpoch, Log, LogConfig, ManualClock, MetaProperties,
-    NewRecord, Offset, OffsetCheckpoint, OsFs, PartitionMetadata, Store, StoreOptions, StoreReport, Timestamp,
-    TopicPartition, Uuid, WriteFs,
+    AppendAsLeader, Error, Fs, LeaderEpoch, Log, LogConfig, NewRecord, Offset, OsFs, Store, StoreOptions, StoreReport,
+    Timestamp, TopicPartition, WriteFs,
 };
 
 const START: i64 = 1_700_000_000_000;

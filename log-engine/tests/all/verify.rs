@@ -5,12 +5,10 @@ use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicU64;
 
+use log_engine::inspect::{Finding, FindingCode, Severity, Target, VerifyLevel, VerifyOptions, VerifyReport, verify};
 use log_engine::testing::expected::{self, Expected, expected_findings};
 use log_engine::testing::golden;
-use log_engine::{
-    BatchBuilder, Codec, Finding, FindingCode, LeaderEpoch, Offset, OsFs, Severity, Target, Timestamp, VerifyLevel,
-    VerifyOptions, VerifyReport, verify,
-};
+use log_engine::{BatchBuilder, Codec, LeaderEpoch, Offset, OsFs, Timestamp};
 
 /// When the golden directories were written.
 const NOW: i64 = 1_795_600_000_000;

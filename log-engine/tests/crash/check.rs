@@ -5,10 +5,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
-use log_engine::sim::{Outcome, Replay, SimFs};
+use log_engine::epoch::LeaderEpochs;
+use log_engine::fs::{sim::Outcome, sim::Replay, sim::SimFs};
+use log_engine::inspect::{Severity, Target, VerifyOptions, verify};
+use log_engine::log::{ManualClock, RunTasks, TimeTarget};
+use log_engine::producer::{Marker, ProducerStates};
 use log_engine::{
-    AppendAsLeader, Batch, Fs, Isolation, LeaderEpoch, LeaderEpochs, Log, ManualClock, Marker, NewRecord, Offset,
-    ProducerStates, RunTasks, Scratch, Severity, Store, Target, TimeTarget, Timestamp, VerifyOptions, Walk, verify,
+    AppendAsLeader, Batch, Fs, Isolation, LeaderEpoch, Log, NewRecord, Offset, Scratch, Store, Timestamp, Walk,
 };
 
 use super::history::{Expected, History};
@@ -164,7 +167,7 @@ fn derived(log: &Log, batches: &[Vec<u8>]) -> Checked {
     for bytes in batches {
         let batch = Batch::parse(bytes).unwrap();
         let header = batch.header().unwrap();
-        epochs.assign(log_engine::EpochEntry {
+        epochs.assign(log_engine::checkpoint::EpochEntry {
             epoch: header.leader_epoch(),
             start: header.base_offset().max(log.start()),
         });
@@ -193,7 +196,7 @@ fn derived(log: &Log, batches: &[Vec<u8>]) -> Checked {
         let Some((_, known)) = described.producers.iter().find(|(known, _)| *known == id) else {
             return Err(format!("C9: producer {id} is not known"));
         };
-        let facts = |entry: &log_engine::ProducerEntry| {
+        let facts = |entry: &log_engine::producer::ProducerEntry| {
             (entry.epoch(), entry.last_sequence(), entry.batches().last().map(|batch| batch.last_offset))
         };
         // Of a producer whose data was deleted its marker may be all that is left.

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use log_engine::sim::SimFs;
+use log_engine::fs::sim::SimFs;
 
 /// A batch as it was appended.
 #[derive(Clone, Debug, PartialEq, Eq)]

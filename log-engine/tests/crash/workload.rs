@@ -3,10 +3,12 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use log_engine::sim::SimFs;
+use log_engine::batch::{AppendOrigin, assign};
+use log_engine::fs::sim::SimFs;
+use log_engine::log::{EndTransaction, ManualClock, RunTasks};
 use log_engine::{
-    AppendAsLeader, AppendOrigin, BatchBuilder, Durability, EndTransaction, LeaderEpoch, Log, LogConfig, ManualClock,
-    Offset, ProducerEpoch, ProducerId, RunTasks, Sequence, Store, StoreOptions, Timestamp, TopicPartition, assign,
+    AppendAsLeader, BatchBuilder, Durability, LeaderEpoch, Log, LogConfig, Offset, ProducerEpoch, ProducerId, Sequence,
+    Store, StoreOptions, Timestamp, TopicPartition,
 };
 
 use super::history::{Appended, Event, History, What};

@@ -7,7 +7,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::SystemTime;
 
-use log_engine::{Entry, File, Fs, Lock, LockHolder, Mapping, OpenMode, OsFs, Result, Stat, WriteFile, WriteFs};
+use log_engine::fs::{Entry, File, Lock, LockHolder, Mapping, OpenMode, Stat, WriteFile};
+use log_engine::{Fs, OsFs, Result, WriteFs};
 
 /// The system's files; every sync of one is counted.
 #[derive(Debug, Default)]

@@ -5,7 +5,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::Instant;
 
-use log_engine::{Batch, Isolation, Log, Offset, OpenMode, OsFs, PartitionDirectory, Refusal, Scratch, WriteFs};
+use log_engine::fs::OpenMode;
+use log_engine::log::PartitionDirectory;
+use log_engine::{Batch, Isolation, Log, Offset, OsFs, Refusal, Scratch, WriteFs};
 
 use super::latency::Latencies;
 use super::load::Done;
@@ -83,7 +85,7 @@ fn fetch(
 pub(super) fn forget(folder: &Path) -> Result<(), CliError> {
     let listed = PartitionDirectory::list(&OsFs, folder)?;
     for (base, _) in listed.logs() {
-        let path = listed.file(base, log_engine::SegmentFile::Log);
+        let path = listed.file(base, log_engine::segment::SegmentFile::Log);
         let file = OsFs.open_write(&path, OpenMode::Existing)?;
         let failed = |source| log_engine::Error::Io { op: "sync", path: path.clone(), source };
         file.sync().map_err(failed)?;

@@ -4,10 +4,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use log_engine::{
-    DirectoryState, DirectorySummary, Entry, Error, Kind, OffsetCheckpoint, PartitionSummary, Recovery, RootFiles,
-    SegmentFile, SegmentName, SmallFile, Stop, Tail, TextFault, root_files,
-};
+use log_engine::Error;
+use log_engine::batch::Stop;
+use log_engine::checkpoint::{OffsetCheckpoint, TextFault};
+use log_engine::fs::{Entry, Kind};
+use log_engine::inspect::{DirectorySummary, PartitionSummary, Recovery, RootFiles, SmallFile, Tail};
+use log_engine::log::{DirectoryState, root_files};
+use log_engine::segment::{SegmentFile, SegmentName};
 
 use super::document::{Attention, Level, LogDir, Partition, Report};
 use crate::human;
@@ -186,7 +189,7 @@ fn one(notes: &mut Notes<'_>, partition: &PartitionSummary, root: &RootFiles) {
         let path = directory.file(*base, SegmentFile::Log);
         match first {
             Err(error) => notes.add(Level::Warn, "unreadable", &path, error.to_string()),
-            Ok(log_engine::FirstBatch::None(_))
+            Ok(log_engine::inspect::FirstBatch::None(_))
                 if partition.directory.logs().next_back().map(|(last, _)| last) != Some(*base) =>
             {
                 notes.add(Level::Warn, "no-first-batch", &path, "does not begin with a batch; see `verify`");
@@ -237,7 +240,7 @@ fn behind_last_batch(tail: &Tail, root: &RootFiles) -> (Level, String) {
 
 fn text_files(notes: &mut Notes<'_>, partition: &PartitionSummary, root: &RootFiles) {
     let directory = &partition.directory;
-    let epochs = directory.path.join(log_engine::EpochCheckpoint::FILE_NAME);
+    let epochs = directory.path.join(log_engine::checkpoint::EpochCheckpoint::FILE_NAME);
     if let Some(error) = partition.epochs.error() {
         let (level, effect) = match TextFault::of(error) {
             TextFault::Storage => (Level::Offline, "the log directory goes offline"),
@@ -245,7 +248,7 @@ fn text_files(notes: &mut Notes<'_>, partition: &PartitionSummary, root: &RootFi
         };
         notes.add(level, "epochs-unreadable", &epochs, format!("cannot be read: {effect} ({})", rule(error)));
     }
-    let path = directory.path.join(log_engine::PartitionMetadata::FILE_NAME);
+    let path = directory.path.join(log_engine::checkpoint::PartitionMetadata::FILE_NAME);
     let is_kraft = root.identity.content().is_some_and(|identity| identity.version() == 1);
     let is_metadata_log = directory.path.file_name().is_some_and(|name| name == root_files::METADATA_LOG);
     match &partition.metadata {

@@ -3,9 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use log_engine::{
-    DirectoryState, DirectorySummary, Leftover, Offset, OffsetCheckpoint, PartitionSummary, RootFiles, SmallFile,
-};
+use log_engine::Offset;
+use log_engine::checkpoint::OffsetCheckpoint;
+use log_engine::inspect::{DirectorySummary, PartitionSummary, RootFiles, SmallFile};
+use log_engine::log::DirectoryState;
+use log_engine::segment::Leftover;
 
 use super::document::{
     Broker, Checkpoint, CodecShare, Contents, Fate, FileState, LeaderEpoch, Leftovers, LogDir, Magic, Partition, Root,
@@ -128,26 +130,27 @@ fn segments(summary: &PartitionSummary) -> Vec<Segment> {
     let directory = &summary.directory;
     let logs: Vec<_> = directory.segments.iter().filter_map(|(base, files)| Some((*base, files, files.log?))).collect();
     let ends = logs.iter().skip(1).map(|(base, ..)| Some(*base)).chain(std::iter::once(summary.log_end()));
-    let segment = |((base, files, log_bytes), end): (&(Offset, &log_engine::SegmentFiles, u64), Option<Offset>)| {
-        let first = summary.first.get(base).and_then(|first| first.as_ref().ok()?.batch());
-        Segment {
-            base_offset: base.get(),
-            end_offset: end.map(Offset::get),
-            log_bytes: *log_bytes,
-            index_bytes: files.offset_index,
-            timeindex_bytes: files.time_index,
-            txnindex_bytes: files.txn_index,
-            magic: first.map(|batch| batch.magic),
-            codec: first.map(codec_name),
-            first_timestamp: first.map(|batch| batch.max_timestamp.get()),
-            scanned: files.offset_index.is_none() || summary.next_scan.recovers(*base),
-        }
-    };
+    let segment =
+        |((base, files, log_bytes), end): (&(Offset, &log_engine::log::SegmentFiles, u64), Option<Offset>)| {
+            let first = summary.first.get(base).and_then(|first| first.as_ref().ok()?.batch());
+            Segment {
+                base_offset: base.get(),
+                end_offset: end.map(Offset::get),
+                log_bytes: *log_bytes,
+                index_bytes: files.offset_index,
+                timeindex_bytes: files.time_index,
+                txnindex_bytes: files.txn_index,
+                magic: first.map(|batch| batch.magic),
+                codec: first.map(codec_name),
+                first_timestamp: first.map(|batch| batch.max_timestamp.get()),
+                scanned: files.offset_index.is_none() || summary.next_scan.recovers(*base),
+            }
+        };
     logs.iter().zip(ends).map(segment).collect()
 }
 
 /// Kafka's name for a codec; the bits where there is none.
-pub(super) fn codec_name(batch: &log_engine::BatchGlimpse) -> String {
+pub(super) fn codec_name(batch: &log_engine::inspect::BatchGlimpse) -> String {
     batch.codec().map_or_else(|| format!("unknown ({})", batch.codec_bits), |codec| codec.name().to_owned())
 }
 

@@ -2,10 +2,11 @@
 
 use std::path::Path;
 
-use log_engine::{
-    BatchGlimpse, EpochCheckpoint, FileContent, FileSummary, Index, IndexEntry, MetaProperties, OffsetCheckpoint,
-    ProducerSnapshot, QuorumForm, Stop, Tail,
-};
+use log_engine::batch::Stop;
+use log_engine::checkpoint::{EpochCheckpoint, MetaProperties, OffsetCheckpoint, QuorumForm};
+use log_engine::inspect::{BatchGlimpse, FileContent, FileSummary, Tail};
+use log_engine::producer::ProducerSnapshot;
+use log_engine::segment::{Index, IndexEntry};
 use serde_json::{Map, Value, json};
 
 use super::document::File;
@@ -22,14 +23,13 @@ pub(super) fn document(path: &Path, file: &FileSummary) -> File {
             Some("record batches")
         }
         FileContent::OffsetIndex(index) => {
-            let offset = |entry: log_engine::OffsetEntry| entry.offset(index.base()).get();
+            let offset = |entry: log_engine::segment::OffsetEntry| entry.offset(index.base()).get();
             entries(&mut facts, index, |entry| json!({"offset": offset(entry), "position": entry.position}));
             Some("offset index")
         }
         FileContent::TimeIndex(index) => {
-            let offset = |entry: log_engine::TimeEntry| entry.offset(index.base()).get();
-            let value =
-                |entry: log_engine::TimeEntry| json!({"timestamp": entry.timestamp.get(), "offset": offset(entry)});
+            let offset = |entry: log_engine::segment::TimeEntry| entry.offset(index.base()).get();
+            let value = |entry: log_engine::segment::TimeEntry| json!({"timestamp": entry.timestamp.get(), "offset": offset(entry)});
             entries(&mut facts, index, value);
             Some("time index")
         }
@@ -142,13 +142,15 @@ fn producers(facts: &mut Facts, snapshot: &ProducerSnapshot) {
 }
 
 fn offsets(facts: &mut Facts, checkpoint: &OffsetCheckpoint) {
-    let entry = |entry: &log_engine::PartitionOffset| (entry.partition.to_string(), entry.offset.get().into());
+    let entry =
+        |entry: &log_engine::checkpoint::PartitionOffset| (entry.partition.to_string(), entry.offset.get().into());
     facts.insert("entries".into(), checkpoint.entries.len().into());
     facts.insert("offsets".into(), Value::Object(checkpoint.entries.iter().map(entry).collect()));
 }
 
 fn epochs(facts: &mut Facts, checkpoint: &EpochCheckpoint) {
-    let entry = |entry: &log_engine::EpochEntry| json!({"epoch": entry.epoch.get(), "start": entry.start.get()});
+    let entry =
+        |entry: &log_engine::checkpoint::EpochEntry| json!({"epoch": entry.epoch.get(), "start": entry.start.get()});
     facts.insert("entries".into(), checkpoint.entries.len().into());
     facts.insert("epochs".into(), checkpoint.entries.iter().map(entry).collect());
 }

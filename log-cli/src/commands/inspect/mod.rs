@@ -9,7 +9,8 @@ mod text;
 
 use std::path::{Path, PathBuf};
 
-use log_engine::{DirectorySummary, FileSummary, Fs, PartitionSummary, RootFiles, Target};
+use log_engine::Fs;
+use log_engine::inspect::{DirectorySummary, FileSummary, PartitionSummary, RootFiles, Target};
 
 use crate::cli::Global;
 use crate::error::{CliError, Exit};
@@ -100,7 +101,7 @@ impl Looker<'_> {
         let threads = self.arguments.recovery_threads;
         match Target::of(self.fs, &resolve(path)?)? {
             Target::LogDirectory(directory) => {
-                let wanted = |name: &log_engine::PartitionName| {
+                let wanted = |name: &log_engine::log::PartitionName| {
                     self.wanted.takes(Some(&name.partition.topic), Some(name.partition.partition))
                 };
                 let summary = DirectorySummary::of(self.fs, directory, wanted, self.global.threads());

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use log_engine::{NextScan as Scan, Offset, RECOVERY_BYTES_PER_SECOND, Recovery, RecoveryPoint, recovery_millis};
+use log_engine::Offset;
+use log_engine::inspect::{NextScan as Scan, RECOVERY_BYTES_PER_SECOND, Recovery, RecoveryPoint, recovery_millis};
 
 use super::document::{NextScan, NextStart, Reason, Why};
 

@@ -2,7 +2,9 @@
 
 use std::fmt::Write;
 
-use log_engine::{ControlType, Record, Uuid};
+use log_engine::Record;
+use log_engine::batch::ControlType;
+use log_engine::checkpoint::Uuid;
 
 use super::buffer::{Buffer, Fault};
 use super::java::put_text;

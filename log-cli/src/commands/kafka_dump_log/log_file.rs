@@ -1,6 +1,7 @@
 //! `.log` and `.checkpoint` files: a line a batch, and a line a record where asked for.
 
-use log_engine::{BatchHeader, Header, Record, Scratch, TimestampType};
+use log_engine::batch::{BatchHeader, Header, TimestampType};
+use log_engine::{Record, Scratch};
 
 use super::arguments::Arguments;
 use super::control;

@@ -1,7 +1,8 @@
 //! Messages of formats 0 and 1. Kafka's tool reads their fields one by one as it prints them, so of a damaged one it shows what
 //! stands before the damage. Whole ones come from the engine; only those of a damaged batch are looked at here.
 
-use log_engine::{Attributes, Batch, Codec, LOG_OVERHEAD, MIN_SIZE, Scratch, TimestampType};
+use log_engine::batch::{Attributes, LOG_OVERHEAD, MIN_SIZE, TimestampType};
+use log_engine::{Batch, Codec, Scratch};
 
 use super::records::{Shown, codec};
 use super::thrown::{Ended, Thrown};

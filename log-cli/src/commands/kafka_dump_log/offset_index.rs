@@ -1,6 +1,7 @@
 //! `.index` files: an entry a line, each held against the batch that it points at.
 
-use log_engine::{Error, Offset, OffsetIndex, Rule};
+use log_engine::segment::OffsetIndex;
+use log_engine::{Error, Offset, Rule};
 
 use super::arguments::Arguments;
 use super::java::{JavaFile, parse_long};
@@ -53,7 +54,7 @@ pub(super) fn dump(
 /// The bytes of an index file. Where there is none, Kafka's tool makes an empty one and then fails; here nothing is made.
 pub(super) fn read(file: &JavaFile) -> Result<Vec<u8>, Ended> {
     let not_found = |why: &str| Thrown::new("java.io.FileNotFoundException", format!("{file} ({why})"));
-    let opened = open(file).and_then(|source| source.read_all(log_engine::MAX_INDEX_BYTES));
+    let opened = open(file).and_then(|source| source.read_all(log_engine::segment::MAX_INDEX_BYTES));
     opened.map_err(|error| match error {
         Error::Io { source, .. } if source.kind() == std::io::ErrorKind::NotFound => {
             Thrown::illegal_argument("Invalid max index size: -1").into()

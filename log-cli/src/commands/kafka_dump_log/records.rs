@@ -3,10 +3,10 @@
 use std::fmt;
 use std::path::Path;
 
-use log_engine::{
-    Attributes, Batch, BatchHeader, Codec, Error, FRAMING_LEN, FilePosition, Frame, HEADER_LEN, MAX_BUFFERED_BATCH,
-    MIN_SIZE, Malformed, OsFs, Record, Records, Rule, Scan, Scratch, Source, Step, Stop,
-};
+use log_engine::batch::{Attributes, BatchHeader, FRAMING_LEN, HEADER_LEN, MIN_SIZE, Records, Stop};
+use log_engine::fs::Source;
+use log_engine::segment::{Frame, MAX_BUFFERED_BATCH, Scan, Step};
+use log_engine::{Batch, Codec, Error, FilePosition, Malformed, OsFs, Record, Rule, Scratch};
 
 use super::java::JavaFile;
 use super::messages::Message;

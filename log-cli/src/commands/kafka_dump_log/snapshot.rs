@@ -2,7 +2,8 @@
 
 use std::fmt::Write;
 
-use log_engine::{Error, Malformed, ProducerSnapshot, Rule, Sequence, SnapshotEntry};
+use log_engine::producer::{ProducerSnapshot, SnapshotEntry};
+use log_engine::{Error, Malformed, Rule, Sequence};
 
 use super::java::JavaFile;
 use super::printer::Printer;

@@ -1,6 +1,7 @@
 //! `.timeindex` files: an entry a line, each held against the batch that ends at its offset.
 
-use log_engine::{Error, Offset, OffsetIndex, Rule, Scratch, TimeIndex};
+use log_engine::segment::{OffsetIndex, TimeIndex};
+use log_engine::{Error, Offset, Rule, Scratch};
 
 use super::arguments::Arguments;
 use super::java::{JavaFile, parse_long};

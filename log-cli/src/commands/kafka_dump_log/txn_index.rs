@@ -1,6 +1,7 @@
 //! `.txnindex` files: an aborted transaction a line.
 
-use log_engine::{Error, Offset, TxnIndex};
+use log_engine::segment::TxnIndex;
+use log_engine::{Error, Offset};
 
 use super::java::{JavaFile, parse_long};
 use super::printer::Printer;
@@ -9,7 +10,7 @@ use super::thrown::{Ended, Thrown};
 
 pub(super) fn dump(file: &JavaFile, printer: &mut Printer) -> Result<(), Ended> {
     let base = Offset::new(parse_long(file.stem())?);
-    let bytes = match open(file).and_then(|source| source.read_all(log_engine::MAX_INDEX_BYTES)) {
+    let bytes = match open(file).and_then(|source| source.read_all(log_engine::segment::MAX_INDEX_BYTES)) {
         Ok(bytes) => bytes,
         // A segment without aborted transactions has no such file.
         Err(Error::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => return Ok(()),

@@ -1,7 +1,8 @@
 //! What Kafka's reader says of v2 records that do not decode. The engine has found that they do not; here they are stepped over
 //! once more, in Kafka's order of looking, to find its words.
 
-use log_engine::{Batch, Codec, HEADER_LEN};
+use log_engine::batch::HEADER_LEN;
+use log_engine::{Batch, Codec};
 
 use super::buffer::{Buffer, Fault};
 use super::thrown::Thrown;

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use log_engine::{Fs, OsFs, PartitionDirectory, TopicPartition};
+use log_engine::log::PartitionDirectory;
+use log_engine::{Fs, OsFs, TopicPartition};
 
 use super::source::Event;
 use crate::error::CliError;

@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
-use log_engine::{Amount, Fs, Record, Stats, StatsOptions, TimeOrder};
+use log_engine::inspect::{Amount, Stats, StatsOptions, TimeOrder};
+use log_engine::{Fs, Record};
 
 use crate::error::CliError;
 use crate::select::Bounds;

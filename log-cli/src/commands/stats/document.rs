@@ -2,7 +2,8 @@
 //!
 //! 64-bit numbers are numbers, times are milliseconds since 1970 in UTC, sizes are bytes.
 
-use log_engine::{Codec, Histogram, Named, Span, StatsOptions, Top};
+use log_engine::Codec;
+use log_engine::inspect::{Histogram, Named, Span, StatsOptions, Top};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -255,7 +256,7 @@ fn spread(histogram: &Histogram) -> Spread {
     }
 }
 
-fn codecs(codecs: &[log_engine::CodecStats; 8]) -> Vec<CodecCount> {
+fn codecs(codecs: &[log_engine::inspect::CodecStats; 8]) -> Vec<CodecCount> {
     let mut counts: Vec<CodecCount> = (0_u8..)
         .zip(codecs)
         .filter(|(_, codec)| codec.batches > 0)

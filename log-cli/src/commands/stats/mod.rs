@@ -4,7 +4,8 @@ mod count;
 mod document;
 mod text;
 
-use log_engine::{StatsOptions, Timestamp};
+use log_engine::Timestamp;
+use log_engine::inspect::StatsOptions;
 
 use crate::cli::Global;
 use crate::error::{CliError, Exit, complain};

@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use log_engine::{Fs, Kind, PartitionDirectory};
+use log_engine::Fs;
+use log_engine::fs::Kind;
+use log_engine::log::PartitionDirectory;
 
 use crate::commands::dump::Printer;
 use crate::error::{CliError, Exit};

@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use log_engine::{Fs, Source};
+use log_engine::Fs;
+use log_engine::fs::Source;
 use serde_json::Value;
 
 use super::document::Found;

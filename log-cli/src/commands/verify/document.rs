@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use log_engine::{
+use log_engine::inspect::{
     Finding, LogDirReport, PartitionPrediction, PartitionReport, Severity, StartPrediction, StartRecovery,
     StartStatement, VerifyReport,
 };
@@ -325,10 +325,10 @@ impl Partition {
             topic: name.map(|name| name.topic.clone()),
             partition: name.map(|name| name.partition),
             state: match partition.state() {
-                log_engine::PartitionState::Ok => State::Ok,
-                log_engine::PartitionState::Suspect => State::Suspect,
-                log_engine::PartitionState::Damaged => State::Damaged,
-                log_engine::PartitionState::Unreadable => State::Unreadable,
+                log_engine::inspect::PartitionState::Ok => State::Ok,
+                log_engine::inspect::PartitionState::Suspect => State::Suspect,
+                log_engine::inspect::PartitionState::Damaged => State::Damaged,
+                log_engine::inspect::PartitionState::Unreadable => State::Unreadable,
             },
             log_start: partition.log_start.get(),
             log_end: partition.log_end.get(),

@@ -8,10 +8,9 @@ mod text;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
-use log_engine::{
-    Error, FindingCode, Fs, Offset, PartitionDirectory, StartOptions, Target, Timestamp, TopicPartition, VerifyLevel,
-    VerifyOptions, predict_start, verify,
-};
+use log_engine::inspect::{FindingCode, StartOptions, Target, VerifyLevel, VerifyOptions, predict_start, verify};
+use log_engine::log::PartitionDirectory;
+use log_engine::{Error, Fs, Offset, Timestamp, TopicPartition};
 
 use crate::cli::Global;
 use crate::error::{CliError, Exit};

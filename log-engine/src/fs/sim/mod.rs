@@ -5,8 +5,9 @@
 //!
 //! ```
 //! # use std::path::Path;
-//! # use log_engine::sim::{Outcome, SimFs};
-//! # use log_engine::{Fs, Source, replace};
+//! # use log_engine::fs::{sim::Outcome, sim::SimFs};
+//! # use log_engine::Fs;
+//! # use log_engine::fs::{Source, replace};
 //! let path = Path::new("/checkpoint");
 //! let disk = SimFs::with_files([(path, "old")]);
 //! replace(&disk, path, b"new")?;
@@ -26,7 +27,7 @@
 //! file's name not by syncing the file. What was not synced may be there in any of the ways of [`Outcome`].
 //!
 //! [`Faults`] strike without a crash; [`SimFs::restart`] is the death of the processes alone. There is no clock: a file keeps the time
-//! that [`crate::WriteFile::set_modified`] gave it.
+//! that [`crate::fs::WriteFile::set_modified`] gave it.
 
 mod calls;
 mod content;

@@ -31,7 +31,7 @@ pub enum BatchItem<'a> {
 
 /// The batches of a log that reach into a range of offsets. What it gives is borrowed from it.
 ///
-/// Memory: that of one [`Scan`](crate::Scan).
+/// Memory: that of one [`Scan`](crate::segment::Scan).
 #[derive(Debug)]
 pub struct Batches<'r> {
     log: &'r LogReader<'r>,
