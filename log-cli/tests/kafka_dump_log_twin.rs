@@ -4,9 +4,11 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::sync::Arc;
 
-use log_engine::Batch;
 use log_engine::testing::golden;
+use log_engine::testing::script::{Op, Runner};
+use log_engine::{Batch, OsFs};
 
 /// Runs that are compared.
 const RUNS: u64 = 600;
@@ -168,29 +170,75 @@ fn lay_out(segment: &Path, root: &Path, n: u64, dice: &mut Dice) -> Vec<String> 
     args
 }
 
+/// Kafka's jars, if they are at hand.
+fn libs() -> Option<PathBuf> {
+    let libs = std::env::var_os("KAFKA_LIBS").map(PathBuf::from).filter(|libs| libs.is_dir());
+    if libs.is_none() {
+        println!("SKIPPED: KAFKA_LIBS names no folder with Kafka's jars");
+    }
+    libs
+}
+
+/// Whether both tools say the same; a difference is printed.
+fn same(kafka: &mut Kafka, root: &Path, args: &[String], of: &dyn std::fmt::Display) -> bool {
+    // Ours first: Kafka's tool makes an index that is missing.
+    let found = ours(root, args);
+    let expected = kafka.run(args);
+    if found != expected {
+        let lines = found.1.split(|b| *b == b'\n').zip(expected.1.split(|b| *b == b'\n'));
+        let part = lines.map(|(a, b)| [a, b].map(String::from_utf8_lossy)).find(|[a, b]| a != b);
+        println!("{of} {args:?}: exit {} and {}, {part:?}", found.0, expected.0);
+    }
+    found == expected
+}
+
 #[test]
 fn damaged_files_are_shown_as_kafkas_own_tool_shows_them() {
-    let Some(libs) = std::env::var_os("KAFKA_LIBS").map(PathBuf::from).filter(|libs| libs.is_dir()) else {
-        println!("SKIPPED: KAFKA_LIBS names no folder with Kafka's jars");
-        return;
-    };
+    let Some(libs) = libs() else { return };
     let root = tempfile::tempdir().unwrap();
     let (partitions, mut kafka, mut dice) = (partitions(), Kafka::start(&libs, root.path()), Dice(0x9e37_79b9));
     let mut different = 0;
     for n in 0..RUNS {
         let segment = &partitions[dice.below(partitions.len())];
         let args = lay_out(segment, root.path(), n, &mut dice);
-        // Ours first: Kafka's tool makes an index that is missing.
-        let found = ours(root.path(), &args);
-        let expected = kafka.run(&args);
-        if found != expected {
-            different += 1;
-            let lines = found.1.split(|b| *b == b'\n').zip(expected.1.split(|b| *b == b'\n'));
-            let part = lines.map(|(a, b)| [a, b].map(String::from_utf8_lossy)).find(|[a, b]| a != b);
-            println!("{} {args:?}: exit {} and {}, {part:?}", segment.display(), found.0, expected.0);
-        }
+        different += u64::from(!same(&mut kafka, root.path(), &args, &segment.display()));
     }
     kafka.stop();
     println!("{} of {RUNS} runs on damaged files are the same", RUNS - different);
+    assert_eq!(different, 0);
+}
+
+#[test]
+fn what_the_engine_wrote_is_shown_as_kafkas_own_tool_shows_it() {
+    let Some(libs) = libs() else { return };
+    let root = tempfile::tempdir().unwrap();
+    let mut kafka = Kafka::start(&libs, root.path());
+    let (mut runs, mut different) = (0, 0);
+    for script in golden::script_names() {
+        let text = std::fs::read_to_string(golden::scripts().join(format!("{script}.script"))).unwrap();
+        let folder = root.path().join(&script).join("orders-0");
+        std::fs::create_dir_all(&folder).unwrap();
+        let mut runner = Runner::new(Arc::new(OsFs), &folder).unwrap();
+        Op::parse_all(&text).unwrap().iter().for_each(|op| drop(runner.run(op).unwrap()));
+        drop(runner);
+        for name in golden::files(&folder) {
+            let path = Path::new(&script).join("orders-0").join(&name);
+            let ending = name.extension().and_then(|ending| ending.to_str()).unwrap_or_default();
+            let options: &[&str] = match ending {
+                "log" => &["--print-data-log", "--deep-iteration"],
+                "index" => &["--index-sanity-check", "--verify-index-only"],
+                "timeindex" | "txnindex" | "snapshot" => &["--deep-iteration"],
+                _ => continue,
+            };
+            for option in options {
+                let args = ["--files", path.to_str().unwrap(), option].map(str::to_owned);
+                runs += 1;
+                different += u64::from(!same(&mut kafka, root.path(), &args, &script));
+            }
+        }
+    }
+    kafka.stop();
+    println!("{} of {runs} runs on files that the engine wrote are the same", runs - different);
+    assert!(runs > 300, "{runs}");
     assert_eq!(different, 0);
 }

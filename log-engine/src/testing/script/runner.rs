@@ -41,6 +41,16 @@ impl Runner {
         Ok(Self { host: Host::new(fs, dir.to_owned()), created: false, manual_tasks: false })
     }
 
+    /// A runner for a partition that lies in `dir` already, with topic configs of these names and values; the log is not open yet.
+    ///
+    /// # Errors
+    /// What is wrong with a config.
+    pub fn over(fs: Arc<dyn WriteFs>, dir: &Path, configs: &[(String, String)]) -> Result<Self, String> {
+        let mut runner = Self { host: Host::new(fs, dir.to_owned()), created: true, manual_tasks: false };
+        runner.set(configs)?;
+        Ok(runner)
+    }
+
     /// The log, while it is open.
     #[must_use]
     pub fn log(&self) -> Option<&Log> {
