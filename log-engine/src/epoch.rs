@@ -141,6 +141,24 @@ impl LeaderEpochs {
         Some(EpochEnd { epoch: floor, end: next.start })
     }
 
+    /// Where a follower with these epochs, whose log ends at `log_end`, cuts it before it follows a leader with the epochs `leader`,
+    /// whose log ends at `leader_end`. `None` where no epoch is known to both: the follower goes by its high watermark then.
+    ///
+    /// Kafka: `AbstractFetcherThread.getOffsetTruncationState`, asked again until the truncation is complete.
+    #[must_use]
+    pub fn truncation(&self, log_end: Offset, leader: &Self, leader_end: Offset) -> Option<Offset> {
+        let (mut epoch, mut end) = (self.latest()?.epoch, log_end);
+        loop {
+            let theirs = leader.end_offset_for(epoch, leader_end)?;
+            let Some(ours) = self.end_offset_for(theirs.epoch, log_end) else { return Some(theirs.end.min(end)) };
+            end = end.min(ours.end);
+            if ours.epoch == theirs.epoch {
+                return Some(theirs.end.min(end));
+            }
+            epoch = ours.epoch;
+        }
+    }
+
     fn remove_latest_while(&mut self, goes: impl Fn(EpochEntry) -> bool) -> bool {
         let before = self.starts.len();
         while let Some(latest) = self.latest().filter(|latest| goes(*latest)) {

@@ -188,3 +188,27 @@ proptest! {
         prop_assert_eq!(LeaderEpochs::load(&cache.to_checkpoint()), cache);
     }
 }
+
+#[test]
+fn a_follower_cuts_where_its_epochs_and_the_leaders_part() {
+    for (follower, end, leader, leader_end, expected) in [
+        // One epoch: the shorter end.
+        (&[(0, 0)][..], 10, &[(0, 0)][..], 7, Some(7)),
+        (&[(0, 0)], 7, &[(0, 0)], 10, Some(7)),
+        // The leader went on in a later epoch.
+        (&[(0, 0)], 112, &[(0, 0), (1, 72)], 109, Some(72)),
+        // The follower knows an epoch that the leader never had.
+        (&[(0, 0), (1, 65)], 92, &[(0, 0), (2, 65)], 94, Some(65)),
+        (&[(0, 0), (3, 40), (5, 60)], 80, &[(0, 0), (2, 30), (4, 50), (6, 90)], 90, Some(30)),
+        // Neither knows an epoch of the other but the first.
+        (&[(1, 0), (2, 10), (4, 20)], 30, &[(1, 0), (3, 15), (5, 25)], 40, Some(10)),
+        // The leader knows nothing that low, nothing that high, or nothing at all.
+        (&[(0, 0)], 5, &[(2, 3)], 9, Some(3)),
+        (&[(0, 0)], 5, &[], 9, None),
+        (&[(7, 0)], 5, &[(2, 0)], 9, None),
+        (&[], 5, &[(2, 3)], 9, None),
+    ] {
+        let found = epochs(follower).truncation(Offset::new(end), &epochs(leader), Offset::new(leader_end));
+        assert_eq!(found.map(Offset::get), expected, "{follower:?} {end} under {leader:?} {leader_end}");
+    }
+}
