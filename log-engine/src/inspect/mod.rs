@@ -2,6 +2,7 @@
 //!
 //! Reads only, takes no lock, creates nothing, maps nothing; shows as much as can be decoded and throws nothing away.
 
+mod replicas;
 mod small_file;
 mod start;
 mod stats;
@@ -12,6 +13,7 @@ mod verify;
 /// Batches of more bytes are not held by walks of which as many as there are threads go side by side.
 const HELD: usize = 2 << 20;
 
+pub use replicas::{CompareBy, Comparison, Election, Held, Next, Pair, Relation, Replica, compare_replicas};
 pub use small_file::SmallFile;
 pub use start::{
     DirectoryPrediction, DirectoryStart, FailureEffect, HiddenRecords, LogCut, PartitionPrediction, PartitionStart,
