@@ -1,12 +1,11 @@
 //! `find`: which record an offset or a time means, and where it lies.
 
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use log_engine::inspect::Target;
 use log_engine::log::{Answer, Located, Via};
 use log_engine::segment::SegmentFile;
-use log_engine::{Fs, LogReader, Offset, Timestamp};
+use log_engine::{LogReader, Offset, Timestamp};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -14,7 +13,7 @@ use crate::cli::Global;
 use crate::error::{CliError, Exit};
 use crate::output::{self, Format};
 use crate::render::time::rfc3339;
-use crate::select::targets::resolve;
+use crate::select::targets::open_partition;
 use crate::select::time;
 
 /// Find the record of an offset or a time, and where it lies
@@ -106,7 +105,7 @@ pub(crate) fn run(arguments: &Arguments, global: &Global) -> Result<Exit, CliErr
         return Ok(Exit::Fine);
     };
     let fs = global.fs();
-    let log = open(&*fs, dir)?;
+    let log = open_partition(&*fs, dir)?;
     let answer = arguments.what.ask(&log)?;
     if !global.quiet {
         remark(&arguments.what, &log, &answer)?;
@@ -117,17 +116,6 @@ pub(crate) fn run(arguments: &Arguments, global: &Global) -> Result<Exit, CliErr
         (Format::Json | Format::Ndjson, _) => output::json(&Found::new(&answer))?,
     }
     Ok(if answer.found.is_some() { Exit::Fine } else { Exit::No })
-}
-
-/// The log in a partition's folder.
-fn open<'f>(fs: &'f dyn Fs, dir: &Path) -> Result<LogReader<'f>, CliError> {
-    match Target::of(fs, &resolve(dir)?)? {
-        Target::Partition(folder) => Ok(LogReader::open(fs, &folder.path)?),
-        Target::LogDirectory(_) | Target::File(_) => Err(CliError::Usage {
-            message: format!("{} is not the folder of one partition", dir.display()),
-            hint: Some("name a folder such as orders-3".to_owned()),
-        }),
-    }
 }
 
 impl What {

@@ -2,6 +2,7 @@
 
 mod bench;
 mod completions;
+mod diff;
 mod dump;
 mod explain;
 mod export;
@@ -38,6 +39,8 @@ pub(crate) enum Command {
     Explain(explain::Arguments),
     /// Find the record of an offset or a time, and where it lies
     Find(find::Arguments),
+    /// Compare the replicas of a partition: where they part, and what is lost under each leader
+    Diff(diff::Arguments),
     /// Print the records in which a pattern is found
     Grep(Box<grep::Arguments>),
     /// Print the last records, and follow what is appended
@@ -80,6 +83,7 @@ impl Command {
             Self::Verify(arguments) => verify::run(&arguments, global),
             Self::Explain(arguments) => explain::run(&arguments, global),
             Self::Find(arguments) => find::run(&arguments, global),
+            Self::Diff(arguments) => diff::run(&arguments, global),
             Self::Grep(arguments) => grep::run(&arguments, global),
             Self::Tail(arguments) => tail::run(&arguments, global),
             Self::Ls(arguments) => ls::run(&arguments, global),

@@ -8,7 +8,7 @@ use log_engine::fs::{Source, StreamFile};
 use log_engine::inspect::Target;
 use log_engine::log::{DirectoryState, LogDirectory, PartitionDirectory, PartitionName, root_files};
 use log_engine::segment::{SegmentFile, SegmentName};
-use log_engine::{Error, Fs};
+use log_engine::{Error, Fs, LogReader};
 
 use crate::error::CliError;
 
@@ -294,6 +294,17 @@ fn log_dirs(fs: &dyn Fs, file: &Path) -> Result<Vec<PathBuf>, CliError> {
         hint: Some("name the log directories as arguments".to_owned()),
     })?;
     Ok(dirs.split(',').map(str::trim).filter(|dir| !dir.is_empty()).map(PathBuf::from).collect())
+}
+
+/// The log in a partition's folder.
+pub(crate) fn open_partition<'f>(fs: &'f dyn Fs, dir: &Path) -> Result<LogReader<'f>, CliError> {
+    match Target::of(fs, &resolve(dir)?)? {
+        Target::Partition(folder) => Ok(LogReader::open(fs, &folder.path)?),
+        Target::LogDirectory(_) | Target::File(_) => Err(CliError::Usage {
+            message: format!("{} is not the folder of one partition", dir.display()),
+            hint: Some("name a folder such as orders-3".to_owned()),
+        }),
+    }
 }
 
 #[cfg(test)]
