@@ -15,14 +15,24 @@ mod inspect;
 mod layering;
 #[path = "all/load.rs"]
 mod load;
+#[path = "all/log_append.rs"]
+mod log_append;
 #[path = "all/log_faults.rs"]
 mod log_faults;
 #[path = "all/log_life.rs"]
 mod log_life;
+#[path = "all/log_producers.rs"]
+mod log_producers;
 #[path = "all/log_reader.rs"]
 mod log_reader;
+#[path = "all/log_reopen.rs"]
+mod log_reopen;
+#[path = "all/log_transactions.rs"]
+mod log_transactions;
 #[path = "all/pages.rs"]
 mod pages;
+#[path = "all/partition.rs"]
+mod partition;
 #[path = "all/producers.rs"]
 mod producers;
 #[path = "all/round_trip.rs"]
