@@ -23,6 +23,8 @@ mod log_faults;
 mod log_life;
 #[path = "all/log_producers.rs"]
 mod log_producers;
+#[path = "all/log_read.rs"]
+mod log_read;
 #[path = "all/log_reader.rs"]
 mod log_reader;
 #[path = "all/log_reopen.rs"]

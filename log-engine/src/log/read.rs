@@ -1,4 +1,5 @@
-//! An offset to bytes of a file: what a fetch reads. No record is copied and no lock is taken.
+//! An offset to bytes of a file: what a fetch reads. No record is copied, and no lock is taken but
+//! to look up a high watermark that has moved.
 
 use std::sync::Arc;
 

@@ -32,7 +32,7 @@ impl Log {
         if offset > self.end() {
             return Err(self.out_of_range(offset));
         }
-        let old = self.resolved_high_watermark()?;
+        let old = self.resolve_high_watermark(&writer)?;
         if old.offset >= offset {
             return Ok(false);
         }
@@ -95,18 +95,27 @@ impl Log {
         OffsetMetadata::at(self.end(), writer.active.base(), writer.active.size())
     }
 
-    /// The high watermark with its place; it falls to the base offset of its batch if that place was not known.
+    /// The high watermark with its place; it falls to the base offset of its batch if that place was not known. Who asks first after it
+    /// moved takes the lock: while the log is cut, what an offset leads to is on its way out.
     ///
     /// Kafka: `UnifiedLog.fetchHighWatermarkMetadata`.
     pub(super) fn resolved_high_watermark(&self) -> Result<OffsetMetadata> {
-        let known = self.high_watermark.load();
-        if known.place.is_some() {
-            return Ok(**known);
+        let known = **self.high_watermark.load();
+        match known.place {
+            Some(_) => Ok(known),
+            None => self.resolve_high_watermark(&self.locked()),
         }
-        let found = Arc::new(self.resolve(known.offset)?);
-        // Whoever moved it meanwhile knows better.
-        self.high_watermark.compare_and_swap(&known, Arc::clone(&found));
-        Ok(*found)
+    }
+
+    /// The same for who holds the lock.
+    fn resolve_high_watermark(&self, _: &Writer) -> Result<OffsetMetadata> {
+        let known = **self.high_watermark.load();
+        if known.place.is_some() {
+            return Ok(known);
+        }
+        let found = self.resolve(known.offset)?;
+        self.high_watermark.store(Arc::new(found));
+        Ok(found)
     }
 
     /// How far readers of committed records may read, with its place.

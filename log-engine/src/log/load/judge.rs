@@ -39,10 +39,12 @@ impl Loader<'_> {
     }
 
     /// The end of a segment that is not there: a crash can keep the name of the next segment and forget how long this one was. A
-    /// leader's segments follow each other without a gap; only a cleaner leaves one, and what it writes is durable at once.
+    /// leader's segments follow each other without a gap; only a cleaner leaves one, and what it writes is durable at once. A log that
+    /// was closed has lost nothing.
     fn lost_end(&self, segment: &Checked, next: &Checked) -> Option<Spot> {
         let (end, base) = (segment.facts.next(), next.segment.base());
         let is_lost = self.options.mode == RecoveryMode::TornTail
+            && !self.options.clean
             && !self.options.is_compacted
             && base > end
             && end >= self.options.recovery_point;
