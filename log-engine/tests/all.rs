@@ -31,6 +31,8 @@ mod log_reader;
 mod log_reopen;
 #[path = "all/log_transactions.rs"]
 mod log_transactions;
+#[path = "all/log_truncate.rs"]
+mod log_truncate;
 #[path = "all/pages.rs"]
 mod pages;
 #[path = "all/partition.rs"]

@@ -30,7 +30,8 @@ impl Log {
         }
         if offset >= self.end() {
             // An election may have noted an epoch that begins where nothing was ever written.
-            self.cut_epochs(&mut writer, offset);
+            let end = self.end();
+            self.cut_epochs(&mut writer, end);
             return Ok(false);
         }
         let floor = self.lower_recovery_point(offset)?;
