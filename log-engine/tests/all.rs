@@ -29,6 +29,8 @@ mod log_read;
 mod log_reader;
 #[path = "all/log_reopen.rs"]
 mod log_reopen;
+#[path = "all/log_retention.rs"]
+mod log_retention;
 #[path = "all/log_transactions.rs"]
 mod log_transactions;
 #[path = "all/log_truncate.rs"]

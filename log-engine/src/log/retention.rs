@@ -80,14 +80,10 @@ impl Log {
     ///
     /// Kafka: `UnifiedLog.deleteOldSegments`.
     pub fn delete_old_segments(&self) -> Result<usize> {
-        let (delete, compact) = {
-            let config = self.config.load();
-            (config.delete, config.compact)
-        };
-        let reasons: &[RetentionReason] = match (delete, compact) {
-            (true, _) => &[RetentionReason::LogStart, RetentionReason::Size, RetentionReason::Age],
-            (false, true) => &[RetentionReason::LogStart],
-            (false, false) => &[],
+        let by_age_and_size = self.config.load().delete;
+        let reasons: &[RetentionReason] = match by_age_and_size {
+            true => &[RetentionReason::LogStart, RetentionReason::Size, RetentionReason::Age],
+            false => &[RetentionReason::LogStart],
         };
         let mut deleted = 0_usize;
         for reason in reasons {
