@@ -75,7 +75,13 @@ impl Loader<'_> {
             // The file has fewer digits than Kafka writes: the segment opened is another, a new one.
             return self.make_segment(base).map(|()| None);
         }
-        let segment = self.open(base, self.names.has(&SegmentFile::TimeIndex.name(base)))?;
+        let times = SegmentFile::TimeIndex.name(base);
+        let has_times = self.names.has(&times);
+        let segment = self.open(base, has_times)?;
+        if !has_times {
+            // It is made at once, and is there if all are opened again behind a split.
+            self.names.put(&times, 0);
+        }
         let has_index = self.names.has(&SegmentFile::OffsetIndex.name(base));
         if !has_index || self.txn_index_asks_for_recovery(base)? {
             let checked = check(&segment, None, false, self.options.trust_cache)?;

@@ -1,5 +1,7 @@
 //! Logs made by hand on a simulated disk, opened in every mode; what brokers did with theirs is in `tests/all/load.rs`.
 
+mod split;
+
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 
@@ -100,6 +102,7 @@ fn change(files: &Files, path: &Path, how: impl FnOnce(&mut Vec<u8>)) -> Files {
     files
 }
 
+// conformance: ULG-019
 #[test]
 fn a_folder_without_a_segment_gets_one_at_the_log_start() {
     for mode in [RecoveryMode::Strict, RecoveryMode::TornTail, RecoveryMode::Kafka] {
@@ -298,6 +301,16 @@ fn an_index_that_lost_many_entries_is_made_again_behind_a_clean_stop() {
     }
 }
 
+// conformance: LDR-038
+#[test]
+fn a_log_start_before_the_first_segment_is_where_that_begins() {
+    let files = healthy(&[5, 8], 12);
+    for mode in [RecoveryMode::Strict, RecoveryMode::TornTail, RecoveryMode::Kafka] {
+        let made = loaded(&files, &LoadOptions { clean: true, ..options(mode) }).0.unwrap();
+        assert_eq!((made.log_start.get(), made.log_end.get()), (5, 12), "{mode:?}");
+    }
+}
+
 #[test]
 fn a_log_start_that_is_wrong_takes_no_segment() {
     let files = healthy(&[2, 6], 12);
@@ -307,7 +320,6 @@ fn a_log_start_that_is_wrong_takes_no_segment() {
         assert_eq!((made.log_start.get(), made.log_end.get(), made.segments.len()), (start, 12, 2), "{asked}");
         assert_eq!(made.report.log_start_moved_from.is_some(), asked == 40);
     }
-    // conformance: LDR-035
     let how = LoadOptions { log_start: Offset::new(40), ..options(RecoveryMode::Kafka) };
     let (made, after) = loaded(&files, &how);
     let made = made.unwrap();
@@ -342,49 +354,6 @@ fn leftovers_go_and_a_finished_segment_takes_its_place_if_it_is_sound() {
         let torn = change(&swapped, &path("00000000000000000000.log.swap"), |log| log.truncate(7 * LEN as usize + 5));
         let (refused, after) = loaded(&torn, &LoadOptions { clean: true, ..options(mode) });
         assert_eq!((broken(refused).1, after == torn), (7 * LEN, true));
-    }
-}
-
-/// A segment of which only the last batch is too far from the first, as old brokers left them.
-fn overflowing() -> Files {
-    let far = i64::from(i32::MAX) + 10;
-    let mut files = healthy(&[0], 3);
-    files.insert(log_path(0), [batches(0..3), batch_of(far, 0)].concat());
-    files
-}
-
-// conformance: LDR-024
-#[test]
-fn a_segment_that_is_too_long_for_its_offsets_is_split_as_a_broker_does() {
-    let far = i64::from(i32::MAX) + 10;
-    let files = overflowing();
-    let (made, after) = loaded(&files, &options(RecoveryMode::Kafka));
-    let made = made.unwrap();
-    let bases: Vec<_> = made.segments.iter().map(|segment| segment.base().get()).collect();
-    assert_eq!((bases, made.log_end.get()), (vec![0, far], far + 1));
-    assert_eq!([&after[&log_path(0)][..], &after[&log_path(far)]].concat(), files[&log_path(0)]);
-    assert!(matches!(broken(loaded(&files, &options(RecoveryMode::Strict)).0).2, Rule::OffsetOverflow { .. }));
-}
-
-// conformance: LDR-025 LDR-026 LDR-027 LDR-029
-#[test]
-fn a_split_that_was_interrupted_anywhere_ends_the_same() {
-    let how = options(RecoveryMode::Kafka);
-    let disk = SimFs::with_files(&overflowing());
-    load_on(&disk, &how).unwrap();
-    let logs = |files: Files| {
-        let is_log = |path: &PathBuf| path.extension().is_some_and(|suffix| suffix == "log");
-        files.into_iter().filter(|(path, _)| is_log(path)).collect::<Files>()
-    };
-    let whole = logs(disk.files());
-    for stops_after in 0..disk.operations() as u64 {
-        let disk = SimFs::with_files(&overflowing());
-        disk.set_faults(Faults { stops_after: Some(stops_after), ..Faults::default() });
-        let _ = load_on(&disk, &how);
-        let again = disk.restart();
-        again.set_faults(Faults::default());
-        load_on(&again, &how).unwrap_or_else(|error| panic!("after {stops_after} operations: {error}"));
-        assert_eq!(logs(again.files()), whole, "after {stops_after} operations");
     }
 }
 
