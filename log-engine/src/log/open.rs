@@ -17,9 +17,9 @@ use super::tail::Waiters;
 use super::tasks::{EXPIRY_INTERVAL_MS, Task, Tasks};
 use super::ticket::Durability;
 use crate::batch::Scratch;
-use crate::checkpoint::{EpochCheckpoint, PartitionMetadata, Uuid};
+use crate::checkpoint::{EpochCheckpoint, MAX_TEXT_BYTES, PartitionMetadata, Uuid};
 use crate::error::{Error, Result, Rule};
-use crate::fs::{OpenMode, WriteFs};
+use crate::fs::{Fs, OpenMode, Source, WriteFs};
 use crate::producer::Expiry;
 use crate::units::{FilePosition, Offset};
 
@@ -34,7 +34,7 @@ pub struct OpenOptions {
     pub recovery_point: Offset,
     /// The first offset that may be read (Kafka: `log-start-offset-checkpoint`); 0 for all that is there.
     pub log_start: Offset,
-    /// The topic's id, for a log that is new.
+    /// The topic's id. A log that is new keeps it; one that has another is not opened.
     pub topic_id: Option<Uuid>,
     /// Where the log asks for the time.
     pub clock: Arc<dyn Clock>,
@@ -102,8 +102,8 @@ impl Log {
     /// One log at a time may be open on a folder; a `Store` sees to it. Takes no lock itself.
     ///
     /// # Errors
-    /// [`Error::Corrupt`] for damage that the mode does not mend, [`Error::NotReadable`] where a file or folder is something else,
-    /// [`Error::Io`]. Nothing was changed then in the modes `Strict` and `TornTail`.
+    /// [`Error::Corrupt`] for damage that the mode does not mend and for a log of another topic id, [`Error::NotReadable`] where a file
+    /// or folder is something else, [`Error::Io`]. Nothing was changed then in the modes `Strict` and `TornTail`.
     ///
     /// Kafka: `UnifiedLog.create`.
     pub fn open(
@@ -117,6 +117,9 @@ impl Log {
             if let Some(parent) = dir.parent() {
                 fs.sync_dir(parent)?;
             }
+        }
+        if let Some(topic_id) = options.topic_id {
+            check_topic_id(fs.as_ref(), dir, topic_id)?;
         }
         let now = options.clock.wall();
         let expiry = Expiry { now, after_ms: config.producer_id_expiration_ms };
@@ -254,4 +257,21 @@ impl Log {
             log_start: if log_start > first { log_start } else { Offset::ZERO },
         }
     }
+}
+
+/// The log in `dir` may be one of a topic of the same name that was deleted.
+///
+/// Kafka: `UnifiedLog.initializeTopicId`.
+fn check_topic_id(fs: &dyn WriteFs, dir: &Path, topic_id: Uuid) -> Result<()> {
+    let path = dir.join(PartitionMetadata::FILE_NAME);
+    if fs.stat(&path)?.is_none() {
+        return Ok(());
+    }
+    let fs: &dyn Fs = fs;
+    let found = PartitionMetadata::parse(&Source::open(fs, &path)?.read_all(MAX_TEXT_BYTES)?, &path)?.topic_id;
+    if found == topic_id {
+        return Ok(());
+    }
+    let rule = Rule::OtherText { what: "topic_id", found: found.to_string(), expected: topic_id.to_string() };
+    Err(Error::corrupt(&path, FilePosition::START, rule))
 }

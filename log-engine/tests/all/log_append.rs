@@ -1,14 +1,15 @@
 //! What an append gives, what it refuses, and when it begins a segment.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use log_engine::batch::AppendOrigin;
 use log_engine::checkpoint::{PartitionMetadata, Uuid};
 use log_engine::log::RunTasks;
 use log_engine::segment::SegmentFile;
 use log_engine::{
-    AppendAsLeader, BatchBuilder, Codec, Compression, Isolation, LeaderEpoch, LogConfig, NewRecord, Offset,
-    ProducerEpoch, ProducerId, Refusal, Scratch, Sequence, Timestamp, Walk,
+    AppendAsLeader, BatchBuilder, Codec, Compression, Error, Isolation, LeaderEpoch, Log, LogConfig, NewRecord, Offset,
+    ProducerEpoch, ProducerId, Refusal, Rule, Scratch, Sequence, Timestamp, Walk,
 };
 
 use crate::partition::{DIR, EPOCH, LEN, NOW, Partition, by, clean, fetched, full_with, records, refusal, txn};
@@ -238,7 +239,7 @@ fn settings_are_changed_while_the_log_is_open() {
     assert_eq!(log.segments(), [0, 2]);
 }
 
-// conformance: LLG-002 LLG-034 LLG-035
+// conformance: LLG-002 LLG-034
 #[test]
 fn an_empty_segment_is_made_anew_and_others_are_followed_by_one_at_the_end() {
     let log = Partition::new(LogConfig::default());
@@ -334,7 +335,7 @@ fn a_wrapper_of_format_1_too_far_away_begins_a_segment_that_can_tell_its_last_of
     assert_eq!(log.files(SegmentFile::OffsetIndex), [0, 3, far + 3]);
 }
 
-// conformance: ULG-062 ULG-064 LMI-001
+// conformance: ULG-062 ULG-064 ULG-066 LMI-001
 #[test]
 fn a_topic_id_is_written_with_the_first_append_and_stays() {
     let topic_id = Uuid::from_bytes([5; 16]);
@@ -349,6 +350,17 @@ fn a_topic_id_is_written_with_the_first_append_and_stays() {
     log.close().unwrap();
     let log = log.reopened(options);
     assert_eq!(id_of(&log), topic_id);
+
+    // The log of a topic that was deleted is not that of the next one with its name.
+    let other = Uuid::from_bytes([6; 16]);
+    let options = log_engine::OpenOptions { topic_id: Some(other), ..clean() };
+    match Log::open(Arc::new(log.disk.clone()), Path::new(DIR), LogConfig::default(), options) {
+        Err(Error::Corrupt(corrupt)) => {
+            let (found, expected) = (topic_id.to_string(), other.to_string());
+            assert_eq!(corrupt.rule, Rule::OtherText { what: "topic_id", found, expected });
+        }
+        opened => panic!("{opened:?}"),
+    }
 
     // A crash can take it, if the disk loses what was not synced; the log opens all the same.
     let disk = log.disk.clone();
