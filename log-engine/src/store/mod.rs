@@ -68,7 +68,8 @@ impl Store {
         self.partitions().keys().cloned().collect()
     }
 
-    /// The log of a partition; a new one if there is none, in the online directory that holds the fewest.
+    /// The log of a partition; a new one if there is none, in the online directory that holds the fewest, or in the next one if no
+    /// folder can be made there.
     ///
     /// # Errors
     /// [`Error::NotReadable`] for a name that Kafka does not allow, or if no directory is online; else as [`Log::open`].
@@ -80,7 +81,7 @@ impl Store {
         if let Some(found) = partitions.get(partition) {
             return Ok(Arc::clone(&found.log));
         }
-        let (directory, path) = self.emptiest(&partitions)?;
+        let (directory, folder) = self.make_folder(&partitions, partition)?;
         let options = OpenOptions {
             mode: self.options.mode,
             clean: true,
@@ -89,7 +90,6 @@ impl Store {
             checkpoint: Some(self.shared.checkpoint_of(directory)),
             ..OpenOptions::default()
         };
-        let folder = path.join(partition.to_string());
         let (log, _) =
             Log::open(Arc::clone(&self.shared.fs), &folder, self.options.config_of(&partition.topic), options)?;
         let log = Arc::new(log);
@@ -97,17 +97,42 @@ impl Store {
         Ok(log)
     }
 
-    fn emptiest(&self, partitions: &BTreeMap<TopicPartition, Partition>) -> Result<(usize, PathBuf)> {
-        let directories = self.directories();
-        let online = directories.iter().enumerate().filter(|(_, directory)| directory.is_online());
-        let count = |index: usize| partitions.values().filter(|partition| partition.directory == index).count();
-        match online.min_by_key(|(index, _)| count(*index)) {
-            Some((index, directory)) => Ok((index, directory.path.clone())),
-            None => {
-                let path = directories.first().map(|directory| directory.path.clone()).unwrap_or_default();
-                Err(Error::NotReadable { path, what: "no log directory is online" })
+    /// Kafka: `LogManager.createLogDirectory`, for one directory after the other.
+    fn make_folder(
+        &self,
+        partitions: &BTreeMap<TopicPartition, Partition>,
+        partition: &TopicPartition,
+    ) -> Result<(usize, PathBuf)> {
+        let path = self.directories().first().map(|directory| directory.path.clone()).unwrap_or_default();
+        let mut failed = Error::NotReadable { path, what: "no log directory is online" };
+        for (nth, (index, path)) in self.emptiest_first(partitions).into_iter().enumerate() {
+            let folder = path.join(partition.to_string());
+            match self.make_if_missing(&folder) {
+                Ok(()) => {
+                    self.fs().sync_dir(&path)?;
+                    return Ok((index, folder));
+                }
+                Err(error) if nth == 0 => failed = error,
+                Err(_) => {}
             }
         }
+        Err(failed)
+    }
+
+    fn make_if_missing(&self, folder: &Path) -> Result<()> {
+        match self.fs().stat(folder)? {
+            Some(_) => Ok(()),
+            None => self.fs().create_dir(folder),
+        }
+    }
+
+    /// The directories that are online, and which they are.
+    fn emptiest_first(&self, partitions: &BTreeMap<TopicPartition, Partition>) -> Vec<(usize, PathBuf)> {
+        let directories = self.directories();
+        let online = directories.iter().enumerate().filter(|(_, directory)| directory.is_online());
+        let mut online: Vec<_> = online.map(|(index, directory)| (index, directory.path.clone())).collect();
+        online.sort_by_key(|(index, _)| partitions.values().filter(|partition| partition.directory == *index).count());
+        online
     }
 
     /// Takes a directory out of use after `error`: its partitions are gone from the store, those of the others stay.

@@ -5,11 +5,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use log_engine::checkpoint::{CleanShutdown, MetaProperties, OffsetCheckpoint, PartitionMetadata, Uuid};
-use log_engine::log::ManualClock;
+use log_engine::fs::{sim::Faults, sim::SimFs};
+use log_engine::log::{ManualClock, RunTasks, root_files};
 use log_engine::store::Identity;
 use log_engine::{
-    AppendAsLeader, Error, Fs, LeaderEpoch, Log, LogConfig, NewRecord, Offset, OsFs, Store, StoreOptions, StoreReport,
-    Timestamp, TopicPartition, WriteFs,
+    AppendAsLeader, Error, Fs, Isolation, LeaderEpoch, Log, LogConfig, NewRecord, Offset, OsFs, Store, StoreOptions,
+    StoreReport, Timestamp, TopicPartition, WriteFs,
 };
 
 const START: i64 = 1_700_000_000_000;
@@ -97,6 +98,7 @@ fn a_clean_stop_is_a_quick_start_with_everything_where_it_was() {
     }
 }
 
+// conformance: LMG-047
 #[test]
 fn two_stores_never_hold_one_directory() {
     let root = tempfile::tempdir().unwrap();
@@ -121,6 +123,10 @@ fn a_deleted_partition_is_gone_at_once_and_its_folder_later() {
     assert!(!store.delete(&orders, id).unwrap());
     assert!(store.log(&orders).is_none());
     assert!(matches!(old.flush(true), Err(Error::Closed { .. })));
+    // conformance: ULG-020
+    clock.set(Timestamp::new(START + 600_000));
+    assert_eq!(old.run_tasks(RunTasks::Due).unwrap(), []);
+    clock.set(Timestamp::new(START));
     let folder = root.path().join(format!("orders-0.{}-delete", "cd".repeat(16)));
     assert!(folder.is_dir() && !root.path().join("orders-0").exists());
     assert_eq!(store.create(&orders, None).unwrap().end().get(), 0);
@@ -160,18 +166,23 @@ fn upkeep_writes_down_what_moves() {
     assert_eq!(high_watermark(), [("orders-0".to_owned(), 4)]);
 }
 
+// conformance: LMG-008 LMG-049
 #[test]
 fn one_failed_directory_does_not_take_the_others_down() {
     let root = tempfile::tempdir().unwrap();
-    let dirs = [root.path().join("file"), root.path().join("good")];
-    fs::write(&dirs[0], b"no directory").unwrap();
-    let (store, report) = open(&dirs);
-    assert!(report.directories[0].offline.is_some() && report.directories[1].offline.is_none(), "{report:?}");
-    append(&store.create(&partition("orders", 0), None).unwrap(), 1);
-    assert!(dirs[1].join("orders-0").is_dir());
-    store.close().unwrap();
-    assert!(dirs[1].join(CleanShutdown::FILE_NAME).exists());
-    assert!(matches!(Store::open(Arc::new(OsFs), &dirs[..1], options(&clock())), Err(Error::Io { .. })));
+    fs::write(root.path().join("file"), b"no directory").unwrap();
+    // A file, a path that is none, and a folder in which nobody may make a file.
+    for bad in [root.path().join("file"), root.path().join("bad\0path"), PathBuf::from("/proc/self")] {
+        let dirs = [bad, root.path().join("good")];
+        let (store, report) = open(&dirs);
+        assert!(report.directories[0].offline.is_some() && report.directories[1].offline.is_none(), "{report:?}");
+        append(&store.create(&partition("orders", 0), None).unwrap(), 1);
+        assert!(dirs[1].join("orders-0").is_dir());
+        store.close().unwrap();
+        assert!(dirs[1].join(CleanShutdown::FILE_NAME).exists());
+        assert!(!dirs[0].join(root_files::LOCK).exists());
+        assert!(matches!(Store::open(Arc::new(OsFs), &dirs[..1], options(&clock())), Err(Error::Io { .. })));
+    }
 }
 
 #[test]
@@ -223,17 +234,18 @@ fn a_partition_in_two_directories_is_opened_in_neither() {
     assert!(OsFs.list(&dirs[0].join("orders-0")).unwrap().is_empty());
 }
 
+// conformance: LMG-017
 #[test]
 fn what_is_no_partition_in_use_is_left_alone() {
     let root = tempfile::tempdir().unwrap();
     let id = "ab".repeat(16);
     let names = [format!("orders-0.{id}-stray"), format!("orders-1.{id}-future"), "__cluster_metadata-0".to_owned()];
-    for name in names.iter().chain([&"lost+found".to_owned()]) {
+    for name in names.iter().chain(["lost+found".to_owned(), "remote-log-index-cache".to_owned()].iter()) {
         OsFs.create_dir(&root.path().join(name)).unwrap();
     }
     let (store, report) = open(&[root.path().to_owned()]);
     assert!(store.list().is_empty());
-    assert_eq!(report.directories[0].left_alone.len(), 4);
+    assert_eq!(report.directories[0].left_alone.len(), 5);
     store.close().unwrap();
     assert!(!root.path().join(CleanShutdown::FILE_NAME).exists(), "it would speak for the copy that is under way");
 }
@@ -250,4 +262,152 @@ fn a_directory_taken_offline_takes_its_partitions_with_it() {
     assert_eq!(store.list(), [second]);
     store.create(&first, None).unwrap();
     assert!(dirs[1].join("x-0").is_dir(), "where a directory is online");
+}
+
+// conformance: LMG-016
+#[test]
+fn partitions_go_where_the_fewest_are() {
+    let root = tempfile::tempdir().unwrap();
+    let dirs = ["a", "b", "c"].map(|name| root.path().join(name));
+    let (store, _) = open(&dirs);
+    (0..20).for_each(|n| drop(store.create(&partition("x", n), None).unwrap()));
+    let count =
+        |dir: &PathBuf| fs::read_dir(dir).unwrap().filter(|entry| entry.as_ref().unwrap().path().is_dir()).count();
+    let mut counts = dirs.each_ref().map(count);
+    counts.sort_unstable();
+    assert_eq!(counts, [6, 7, 7]);
+}
+
+// conformance: LMG-009
+#[test]
+fn a_partition_goes_to_the_next_directory_if_no_folder_can_be_made_in_the_first() {
+    let root = tempfile::tempdir().unwrap();
+    let dirs = ["a", "b", "c"].map(|name| root.path().join(name));
+    let (store, _) = open(&dirs);
+    for broken in &dirs[..2] {
+        fs::remove_dir_all(broken).unwrap();
+        fs::write(broken, b"no directory any more").unwrap();
+    }
+    let log = store.create(&partition("x", 0), None).unwrap();
+    assert_eq!(log.path(), dirs[2].join("x-0"));
+    fs::remove_dir_all(&dirs[2]).unwrap();
+    assert!(
+        matches!(store.create(&partition("x", 1), None), Err(Error::Io { path, .. }) if path.starts_with(&dirs[0]))
+    );
+}
+
+/// A value of 20 bytes makes a batch of 88.
+fn append_88(log: &Log, batches: usize) {
+    for _ in 0..batches {
+        let record = NewRecord { value: Some(&[7; 20]), ..NewRecord::default() };
+        log.append_records([record], None, &AppendAsLeader::client(LeaderEpoch::new(0))).unwrap();
+    }
+}
+
+// conformance: LMG-012 LMG-014
+#[test]
+fn upkeep_keeps_logs_as_large_as_they_may_be_and_leaves_compacted_ones_alone() {
+    let root = tempfile::tempdir().unwrap();
+    let clock = clock();
+    let small = LogConfig {
+        segment_bytes: 10 * 88,
+        retention_bytes: Some(50 * 88 + 10),
+        retention_ms: None,
+        file_delete_delay_ms: 0,
+        ..LogConfig::default()
+    };
+    let compact = LogConfig { compact: true, delete: false, retention_ms: Some(1), ..small.clone() };
+    let topics = vec![("compact".to_owned(), compact)];
+    let options = StoreOptions { config: small, topics, ..options(&clock) };
+    let interval = options.retention_check_interval_ms;
+    let (store, _) = Store::open(Arc::new(OsFs), &[root.path().to_owned()], options).unwrap();
+    let log = store.create(&partition("orders", 0), None).unwrap();
+    append_88(&log, 200);
+    log.set_high_watermark(log.end()).unwrap();
+    let compacted = store.create(&partition("compact", 0), None).unwrap();
+    for _ in 0..20 {
+        let record = NewRecord { key: Some(b"k"), value: Some(&[7; 200]), ..NewRecord::default() };
+        compacted.append_records([record], None, &AppendAsLeader::client(LeaderEpoch::new(0))).unwrap();
+    }
+    compacted.set_high_watermark(compacted.end()).unwrap();
+    let segments = |log: &Log| log.describe().unwrap().segments.len();
+    let before = (segments(&log), segments(&compacted));
+    assert!(before.0 == 20 && before.1 > 5, "{before:?}");
+    for round in 1..3 {
+        clock.set(Timestamp::new(START + round * interval));
+        assert!(store.tick().failed.is_empty());
+    }
+    assert_eq!((segments(&log), segments(&compacted)), (6, before.1));
+    let files = fs::read_dir(log.path()).unwrap().count();
+    assert_eq!(files, 6 * 4 + 1, "log, two indexes and a snapshot each, and the epochs");
+    assert!(matches!(log.read(Offset::ZERO, 1000, Isolation::LogEnd, true), Err(Error::OffsetOutOfRange { .. })));
+}
+
+// conformance: LMG-021 LMG-025
+#[test]
+fn every_log_of_a_directory_stands_in_its_checkpoint_file() {
+    let root = tempfile::tempdir().unwrap();
+    let with_slash = PathBuf::from(format!("{}/", root.path().display()));
+    let (store, _) = open(&[with_slash]);
+    for n in 0..5 {
+        let log = store.create(&partition("x", n), None).unwrap();
+        append(&log, usize::try_from(n).unwrap());
+        log.roll().unwrap();
+        log.flush(true).unwrap();
+    }
+    store.write_recovery_points().unwrap();
+    let mut written = checkpoint(root.path(), OffsetCheckpoint::RECOVERY_POINT);
+    written.sort();
+    assert_eq!(written, (0..5).map(|n| (format!("x-{n}"), n)).collect::<Vec<_>>());
+}
+
+// conformance: CSF-001 CSF-002
+#[test]
+fn a_marker_is_read_by_the_next_start_and_gone_then() {
+    let root = tempfile::tempdir().unwrap();
+    let dirs = [root.path().to_owned()];
+    let path = root.path().join(CleanShutdown::FILE_NAME);
+    let was_clean = || open(&dirs).1.directories[0].was_clean;
+    assert!(!was_clean(), "there is none, which is no error");
+    fs::write(&path, CleanShutdown { broker_epoch: Some(10) }.encode()).unwrap();
+    assert_eq!(fs::read_to_string(&path).unwrap(), r#"{"version":0,"brokerEpoch":10}"#);
+    assert_eq!(CleanShutdown::parse(&fs::read(&path).unwrap(), &path).unwrap().broker_epoch, Some(10));
+    assert!(was_clean() && !path.exists());
+    assert!(!was_clean());
+}
+
+// conformance: LDR-001
+#[test]
+fn a_start_that_dies_has_taken_the_marker_away_before_it_changed_anything() {
+    let dirs = [PathBuf::from("/data")];
+    let store_on = |disk: &SimFs| Store::open(Arc::new(disk.clone()), &dirs, options(&clock()));
+    let disk = SimFs::with_folder("/data");
+    let (store, report) = store_on(&disk).unwrap();
+    assert!(!report.directories[0].was_clean);
+    append(&store.create(&partition("orders", 0), None).unwrap(), 30);
+    store.close().unwrap();
+    let closed = disk.files();
+    let marker = dirs[0].join(CleanShutdown::FILE_NAME);
+    assert!(closed.contains_key(&marker));
+    let (mut stopped_before, mut stopped_behind) = (0, 0);
+    for stops_after in 0.. {
+        let disk = SimFs::with_files(&closed);
+        disk.set_faults(Faults { stops_after: Some(stops_after), ..Faults::default() });
+        let opened = store_on(&disk);
+        if !disk.has_stopped() {
+            assert!(opened.unwrap().1.directories[0].was_clean);
+            break;
+        }
+        drop(opened);
+        let again = disk.restart();
+        if again.files().contains_key(&marker) {
+            stopped_before += 1;
+            assert_eq!(again.files(), closed, "after {stops_after}");
+            assert!(store_on(&again).unwrap().1.directories[0].was_clean);
+        } else {
+            stopped_behind += 1;
+            assert!(!store_on(&again).unwrap().1.directories[0].was_clean);
+        }
+    }
+    assert!(stopped_before > 0 && stopped_behind > 0, "{stopped_before} {stopped_behind}");
 }
