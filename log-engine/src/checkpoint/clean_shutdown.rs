@@ -58,6 +58,7 @@ mod tests {
         CleanShutdown::parse_bytes(bytes).map(|marker| marker.broker_epoch).map_err(|malformed| malformed.rule)
     }
 
+    // conformance: CSF-002
     #[test]
     fn kafkas_markers_read_and_write() {
         for (text, expected) in [

@@ -235,6 +235,18 @@ mod tests {
         assert_eq!([None, Some(101), Some(100), Some(99)].map(by_age), [0, 0, 1, 3]);
     }
 
+    // conformance: ULG-137
+    #[test]
+    fn an_empty_last_segment_never_goes_and_one_with_data_does() {
+        let with = |old: usize, last_size: u64| {
+            let facts: Vec<_> =
+                (0..10).map(|n| (if n == 9 { last_size } else { 1 }, if n < old { 0 } else { 1000 })).collect();
+            let facts = segments(&facts);
+            deletable(&facts, &RetentionLimits { ms: Some(0), ..limits(&facts) }, RetentionReason::Age)
+        };
+        assert_eq!((with(6, 0), with(10, 0), with(10, 1)), (6, 9, 10));
+    }
+
     #[test]
     fn the_log_start_takes_what_ends_at_it_and_nothing_goes_above_the_high_watermark() {
         let facts = segments(&[(1, 0), (1, 0), (0, 0)]);

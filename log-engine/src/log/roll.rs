@@ -172,10 +172,17 @@ impl Log {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "testing"))]
 mod tests {
-    use super::*;
+    use std::path::Path;
 
+    use super::*;
+    use crate::fs::WriteFs;
+    use crate::fs::sim::SimFs;
+    use crate::log::{AppendAsLeader, LogConfig, ManualClock, NewRecord, OpenOptions};
+    use crate::units::LeaderEpoch;
+
+    const NOW: i64 = 1_700_000_000_000;
     const FACTS: RollFacts = RollFacts {
         size: 900,
         first_timestamp: Some(Timestamp::new(5000)),
@@ -226,5 +233,84 @@ mod tests {
         assert!(drawn.len() > 300 && drawn.iter().all(|jitter| (0..500).contains(jitter)), "{}", drawn.len());
         assert_eq!(jitter_ms(Offset::new(7), 500), jitter_ms(Offset::new(7), 500));
         assert_eq!([0, -1].map(|most| jitter_ms(Offset::new(7), most)), [0, 0]);
+    }
+
+    fn log(config: LogConfig) -> Log {
+        let clock = Arc::new(ManualClock::at(Timestamp::new(NOW)));
+        let options = OpenOptions { clean: true, clock, ..OpenOptions::default() };
+        Log::open(Arc::new(SimFs::with_folder("/")), Path::new("/t-0"), config, options).unwrap().0
+    }
+
+    fn append_at(log: &Log, time: i64) {
+        let record = NewRecord { timestamp: Some(Timestamp::new(time)), ..NewRecord::default() };
+        log.append_records([record], None, &AppendAsLeader::client(LeaderEpoch::new(0))).unwrap();
+    }
+
+    // conformance: LLG-035
+    #[test]
+    fn a_segment_begins_at_the_end_of_the_log_or_where_it_is_told_to_behind_it() {
+        let log = log(LogConfig::default());
+        let roll = |at: Option<i64>| {
+            let segment = log.roll_at(&mut log.locked(), at.map(Offset::new)).unwrap();
+            (segment.base().get(), log.segments().len())
+        };
+        assert_eq!(roll(Some(0)), (0, 1));
+        append_at(&log, NOW);
+        assert_eq!(roll(None), (1, 2));
+        append_at(&log, NOW);
+        assert_eq!((roll(Some(1)), log.end().get()), ((2, 3), 2));
+        append_at(&log, NOW);
+        assert_eq!(roll(Some(9)), (9, 4));
+    }
+
+    // conformance: LLG-036
+    #[test]
+    fn no_segment_begins_below_the_last_one() {
+        let log = log(LogConfig::default());
+        append_at(&log, NOW);
+        log.add_segment(&mut log.locked(), Offset::new(3)).unwrap();
+        match log.roll() {
+            Err(Error::Corrupt(corrupt)) => {
+                let rule = Rule::Below { what: "base offset of the new segment", found: 1, least: 4 };
+                assert_eq!(corrupt.rule, rule);
+            }
+            other => panic!("{other:?}"),
+        }
+        assert_eq!(log.end().get(), 1);
+    }
+
+    // conformance: ULG-044
+    #[test]
+    fn a_segment_is_full_when_its_own_jitter_is_taken_off_its_time() {
+        let log = log(LogConfig { segment_ms: 3600, segment_jitter_ms: 1200, ..LogConfig::default() });
+        let jitter = jitter_ms(Offset::ZERO, 1200);
+        assert!(jitter > 0);
+        for (time, segments) in [(0, 1), (3600 - 1200, 1), (3600 - jitter, 1), (3600 - jitter + 1, 2)] {
+            append_at(&log, NOW + time);
+            assert_eq!(log.segments().len(), segments, "{time}");
+        }
+    }
+
+    // conformance: SEG-008
+    #[test]
+    fn an_empty_segment_that_was_cut_has_room_and_all_its_time_before_it() {
+        let disk = SimFs::with_folder("/t-0");
+        let fs: Arc<dyn WriteFs> = Arc::new(disk.clone());
+        let (dir, options) = (Path::new("/t-0"), LogConfig::default().segment_options());
+        let segment = Segment::create(&fs, dir, Offset::ZERO, &options, Timestamp::new(NOW)).unwrap();
+        segment.make_indexes().unwrap();
+        segment.close().unwrap();
+        assert!(disk.files().values().all(Vec::is_empty));
+        let segment = Segment::open(&fs, dir, Offset::ZERO, &options, Timestamp::new(NOW)).unwrap();
+        segment.truncate_to(Offset::new(57), Timestamp::new(NOW + 1000)).unwrap();
+        let facts = segment.roll_facts().unwrap();
+        assert_eq!((facts.is_index_full, facts.created.get()), (false, NOW + 1000));
+        let limits = RollLimits { segment_bytes: 1 << 30, segment_ms: 300_000 };
+        let rolls = |last_offset, now| {
+            should_roll(Offset::ZERO, &facts, &incoming(1024, NOW, last_offset), limits, Timestamp::new(now))
+        };
+        assert_eq!(rolls(100, NOW + 1000), None);
+        assert_eq!(rolls(100, NOW + 1000 + 300_001), None);
+        assert_eq!(rolls(i64::from(i32::MAX) + 200, NOW + 1000), Some(RollReason::OffsetRange));
     }
 }

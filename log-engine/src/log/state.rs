@@ -2,7 +2,8 @@
 //!
 //! One lock, taken by everything that changes the log: `writer`. Readers take none: the set of segments is an immutable snapshot
 //! behind a pointer that is swapped, log start, log end and recovery point are atomics, the high watermark and the first unstable
-//! offset are swapped whole. Only who first needs the place of a high watermark that has moved takes it, to look the place up. The queue of tasks has a lock of its own that is held for no system call.
+//! offset are swapped whole. Only who first needs the place of a high watermark that has moved takes it, to look the place up. The
+//! queue of tasks has a lock of its own that is held for no system call.
 
 use std::path::Path;
 use std::sync::atomic::AtomicBool;

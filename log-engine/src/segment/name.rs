@@ -118,9 +118,14 @@ impl fmt::Display for SegmentName {
 mod tests {
     use super::*;
 
+    // conformance: LLG-033 ULG-012
     #[test]
     fn names_are_built_and_taken_apart() {
         for (name, base, file, leftover) in [
+            ("00000000000023423423.log", 23_423_423, SegmentFile::Log, None),
+            ("00000000000023423423.index", 23_423_423, SegmentFile::OffsetIndex, None),
+            ("00000000000023423423.timeindex", 23_423_423, SegmentFile::TimeIndex, None),
+            ("00000000000023423423.snapshot", 23_423_423, SegmentFile::Snapshot, None),
             ("00000000000000000000.log", 0, SegmentFile::Log, None),
             ("00000000000000000042.index", 42, SegmentFile::OffsetIndex, None),
             ("00000000000000000042.timeindex.deleted", 42, SegmentFile::TimeIndex, Some(Leftover::Deleted)),

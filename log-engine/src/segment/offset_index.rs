@@ -212,6 +212,32 @@ mod tests {
         assert_eq!(odd.check().unwrap_err().to_string(), said);
     }
 
+    // conformance: OIX-009
+    #[test]
+    fn a_cut_takes_the_entries_from_its_offset_on_and_others_can_follow() {
+        let mut cut = index(0, &(1..10).map(|n| (n, n as i32)).collect::<Vec<_>>());
+        let keep_below = |index: &mut OffsetIndex, target: i64| {
+            let kept = index.slots_before(Offset::new(target), |entry| entry.offset(Offset::ZERO));
+            index.truncate(kept);
+            index.last_offset().get()
+        };
+        let append = |index: &mut OffsetIndex, n: i32| {
+            index.push(&OffsetEntry { delta: OffsetDelta::new(n), position: n });
+            assert_eq!(found(index, i64::from(n)), (n.into(), n));
+        };
+        assert_eq!(keep_below(&mut cut, 12), 9);
+        append(&mut cut, 10);
+        assert_eq!(keep_below(&mut cut, 10), 9);
+        append(&mut cut, 10);
+        assert_eq!((keep_below(&mut cut, 9), found(&cut, 10)), (8, (8, 8)));
+        append(&mut cut, 9);
+        assert_eq!(keep_below(&mut cut, 5), 4);
+        append(&mut cut, 5);
+        for _ in 0..2 {
+            assert_eq!((keep_below(&mut cut, 0), cut.len()), (0, 0));
+        }
+    }
+
     #[test]
     fn ten_slots_of_zeros_are_ten_entries_at_the_base() {
         let zeros = OffsetIndex::new("x.index", Offset::new(1000), vec![0; 80]);

@@ -91,6 +91,7 @@ mod tests {
     use super::*;
     use crate::log::PartitionName;
 
+    // conformance: LLG-032
     #[test]
     fn a_deleted_folder_is_known_for_what_it_was_and_fits_a_file_name() {
         let id = Uuid::from_bytes([0xab; 16]);
@@ -99,7 +100,8 @@ mod tests {
         assert_eq!(name, format!("orders-12.{}-delete", "ab".repeat(16)));
         let parsed = PartitionName::parse(&name).unwrap();
         assert_eq!((parsed.partition, parsed.state), (partition, DirectoryState::Delete));
-        let long = TopicPartition { topic: "x".repeat(249), partition: 0 };
+        assert!(name.len() == "orders-12.-delete".len() + 32 && !name.ends_with(DirectoryState::Future.suffix()));
+        let long = TopicPartition { topic: "x".repeat(249), partition: 5 };
         let name = folder_name(&long, id, DirectoryState::Delete);
         assert_eq!(name.len(), MAX_FOLDER_NAME);
         assert_eq!(PartitionName::parse(&name).unwrap().partition.topic, "x".repeat(255 - 42));

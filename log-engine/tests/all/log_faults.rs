@@ -334,6 +334,7 @@ fn a_read_of_committed_records_looks_the_high_watermark_up_behind_an_open_transa
     assert_eq!(log.high_watermark().get(), 1);
 }
 
+// conformance: LMG-015
 #[test]
 fn an_interval_syncs_by_the_tick_and_the_monotonic_clock() {
     let disk = disk();

@@ -358,6 +358,7 @@ fn a_cut_takes_whole_batches_and_forgets_what_the_indexes_said_of_them() {
     }
 }
 
+// conformance: TXI-010
 #[test]
 fn an_aborted_transaction_is_in_the_file_at_once_and_rises() {
     let made = Made::filled();
@@ -368,8 +369,11 @@ fn an_aborted_transaction_is_in_the_file_at_once_and_rises() {
         last_offset: Offset::new(last),
         last_stable_offset: Offset::new(last),
     };
+    made.segment.flush().unwrap();
     assert!(!made.names().iter().any(|name| name.ends_with(".txnindex")));
     made.segment.append_aborted(&txn(1000, 1005)).unwrap();
+    made.segment.flush().unwrap();
+    assert_eq!(made.bytes(SegmentFile::TxnIndex).len(), 34);
     made.segment.append_aborted(&txn(1006, 1011)).unwrap();
     assert!(made.segment.append_aborted(&txn(1006, 1011)).is_err());
     assert_eq!(made.bytes(SegmentFile::TxnIndex).len(), 68);
