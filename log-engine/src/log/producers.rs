@@ -94,7 +94,7 @@ impl Producers {
     ///
     /// Kafka: `ProducerStateManager.truncateFullyAndStartAt`.
     pub(crate) fn truncate_fully_and_start_at(&mut self, fs: &dyn WriteFs, offset: Offset) -> Result<()> {
-        self.states = ProducerStates::default();
+        self.states.clear();
         for snapshot in std::mem::take(&mut self.snapshots) {
             remove_if_there(fs, &self.path(snapshot))?;
         }
@@ -195,11 +195,11 @@ impl Producers {
             self.on_log_start_incremented(log_start);
             return Ok(());
         }
-        self.states = ProducerStates::default();
+        self.states.clear();
         while let Some(newest) = self.snapshots.last().copied() {
             match read_snapshot(fs, &self.path(newest)) {
                 Ok(snapshot) => {
-                    self.states = ProducerStates::from_snapshot(&snapshot, Some(expiry));
+                    self.states.load(&snapshot, Some(expiry));
                     (self.map_end, self.last_snapshot) = (newest, newest);
                     return Ok(());
                 }
@@ -278,3 +278,6 @@ pub(super) fn sync_snapshot(fs: &dyn WriteFs, path: &Path) -> Result<()> {
 pub(super) fn remove_if_there(fs: &dyn WriteFs, path: &Path) -> Result<()> {
     if fs.stat(path)?.is_some() { fs.remove(path) } else { Ok(()) }
 }
+
+#[cfg(test)]
+mod tests;
