@@ -39,6 +39,8 @@ mod log_truncate;
 mod pages;
 #[path = "all/partition.rs"]
 mod partition;
+#[path = "all/producer_life.rs"]
+mod producer_life;
 #[path = "all/producers.rs"]
 mod producers;
 #[path = "all/round_trip.rs"]

@@ -53,7 +53,7 @@ pub enum Refusal {
     #[error("invalid record: {0}")]
     InvalidRecord(Malformed),
     /// Records that cannot be reached: they do not decompress, or not within the limit, or the lengths of a message of format 0 or 1
-    /// do not fit. Kafka: `UNKNOWN_SERVER_ERROR`, from `KafkaException` or `IllegalArgumentException`.
+    /// do not fit; or a producer's control record that ends no transaction. Kafka: `UNKNOWN_SERVER_ERROR`, from `KafkaException` or `IllegalArgumentException`.
     #[error("the records cannot be reached: {0}")]
     Undecodable(Malformed),
     /// Codec bits that name no codec. Kafka: `UNKNOWN_SERVER_ERROR`, from `IllegalArgumentException`.

@@ -17,7 +17,7 @@ use crate::batch::{
 };
 use crate::checkpoint::EpochEntry;
 use crate::compress::Codec;
-use crate::error::{Refusal, Result};
+use crate::error::{Malformed, Refusal, Result, Rule};
 use crate::producer::{Announcement, CachedBatch, Marker, PendingUpdates, ProducerRules, VerificationGuard};
 use crate::segment::AbortedTxn;
 use crate::units::{LeaderEpoch, Offset, ProducerEpoch, ProducerId, Timestamp};
@@ -429,13 +429,21 @@ fn check_producers(writer: &mut Writer, bytes: &[u8], call: &Call<'_>) -> Result
     for (_, batch) in Walk::new(bytes) {
         let batch = batch.map_err(Refusal::CorruptMessage)?;
         let Some(header) = batch.header().filter(|header| header.producer_id().get() != -1) else { continue };
-        let marker = Marker::of(&batch, scratch).map_err(Refusal::CorruptMessage)?;
+        let marker = Marker::of(&batch, scratch).map_err(no_marker)?;
         let updates = pending.get_or_insert_with(|| PendingUpdates::new(rules));
         if let Some(duplicate) = updates.add(producers.states(), header, marker)? {
             return Ok(Checked::Duplicate(duplicate));
         }
     }
     Ok(Checked::Pending(pending))
+}
+
+/// Why the marker in a control batch cannot be told, as Kafka tells it apart.
+fn no_marker(malformed: Malformed) -> Refusal {
+    match malformed.rule {
+        Rule::Compressed { .. } | Rule::TooLarge { .. } | Rule::Mismatch { .. } => Refusal::Undecodable(malformed),
+        _ => Refusal::InvalidRecord(malformed),
+    }
 }
 
 /// The end of a transaction, to be appended.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::batch::{Batch, ControlRecord, Scratch};
+use crate::batch::{Batch, ControlRecord, ControlType, Scratch};
 use crate::error::{Malformed, Rule};
 use crate::units::{Offset, ProducerId, Timestamp};
 
@@ -33,17 +33,17 @@ impl Marker {
         let Some(record) = batch.records(scratch)?.next().transpose()? else {
             return Ok(None);
         };
-        match ControlRecord::parse(&record).map_err(|e| Malformed::new(0, e.rule))? {
-            ControlRecord::EndTransaction { commit, coordinator_epoch, .. } => {
+        // Places in a record's key or value say nothing about the batch.
+        let in_record = |malformed: Malformed| Malformed::new(0, malformed.rule);
+        let kind = ControlType::parse(record.key.unwrap_or_default()).map_err(in_record)?;
+        let is_marker = matches!(kind, ControlType::Abort | ControlType::Commit);
+        match is_marker.then(|| ControlRecord::parse(&record)).transpose().map_err(in_record)? {
+            Some(ControlRecord::EndTransaction { commit, coordinator_epoch, .. }) => {
                 Ok(Some(Self { commit, coordinator_epoch, timestamp: record.timestamp }))
             }
             _ => {
-                let found = record.key.and_then(|key| Some(i16::from_be_bytes([*key.get(2)?, *key.get(3)?])));
-                let found = i64::from(found.unwrap_or(-1));
-                Err(Malformed::new(
-                    0,
-                    Rule::Mismatch { what: "type of a producer's control record", found, expected: 0 },
-                ))
+                let what = "type of a producer's control record";
+                Err(Malformed::new(0, Rule::Mismatch { what, found: kind.id().into(), expected: 0 }))
             }
         }
     }
