@@ -148,3 +148,41 @@ impl Log {
         Error::OffsetOutOfRange { asked: asked.get(), start: self.start().get(), end: self.end().get() }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::fs::sim::SimFs;
+    use crate::log::{AppendAsLeader, LogConfig, NewRecord, OpenOptions, Sender};
+    use crate::units::{LeaderEpoch, ProducerEpoch, ProducerId, Sequence};
+
+    // conformance: PSM-008
+    #[test]
+    fn the_place_of_the_first_unstable_offset_is_known() {
+        let disk = Arc::new(SimFs::with_folder("/logs"));
+        let options = OpenOptions { clean: true, ..OpenOptions::default() };
+        let log = Log::open(disk, Path::new("/logs/orders-0"), LogConfig::default(), options).unwrap().0;
+        let append = |sender| {
+            let record = NewRecord { value: Some(b"v"), ..NewRecord::default() };
+            log.append_records([record], sender, &AppendAsLeader::client(LeaderEpoch::new(0))).unwrap();
+        };
+        let in_transaction = |sequence| Sender {
+            id: ProducerId::new(1),
+            epoch: ProducerEpoch::new(0),
+            base_sequence: Sequence::new(sequence),
+            is_transactional: true,
+        };
+        append(None);
+        log.roll().unwrap();
+        append(None);
+        let position = log.describe().unwrap().segments[1].size;
+        for sequence in 0..2 {
+            append(Some(in_transaction(sequence)));
+            let first = OffsetMetadata::at(Offset::new(2), Offset::new(1), position);
+            assert_eq!(log.first_unstable.load().as_deref(), Some(&first));
+        }
+        assert!(position > 0);
+    }
+}

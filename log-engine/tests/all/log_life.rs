@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use log_engine::log::{ManualClock, RunTasks, TimeTarget};
 use log_engine::{
-    AppendAsLeader, Durability, Error, Isolation, LeaderEpoch, Log, LogConfig, NewRecord, Offset, OpenOptions, OsFs,
-    Timestamp,
+    AppendAsLeader, BatchBuilder, Codec, Durability, Error, Isolation, LeaderEpoch, Log, LogConfig, NewRecord, Offset,
+    OpenOptions, OsFs, Timestamp,
 };
 
 const EPOCH: LeaderEpoch = LeaderEpoch::new(0);
@@ -67,4 +67,22 @@ fn a_ticket_is_durable_after_a_wait_and_at_once_at_the_level_synced() {
     assert!(written.ticket.is_durable().unwrap());
     let how = AppendAsLeader { durability: Some(Durability::Synced), ..AppendAsLeader::client(EPOCH) };
     assert!(log.append_records(record(), None, &how).unwrap().ticket.is_durable().unwrap());
+}
+
+// conformance: PRQ-001
+#[test]
+fn plain_and_compressed_batches_follow_each_other_with_the_producers_times() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = open(dir.path(), LogConfig::default(), true);
+    for (codec, records, offsets) in [(Codec::None, 1, (0, 0)), (Codec::Gzip, 2, (1, 2))] {
+        let mut builder = BatchBuilder::new(Offset::ZERO).codec(codec, None);
+        for n in 0..records {
+            builder.push(Timestamp::new(START.get() + n), Some(b"key"), Some(b"value"), &[]).unwrap();
+        }
+        let mut batch = builder.into_batch().unwrap();
+        let appended = log.append_as_leader(&mut batch, &AppendAsLeader::client(EPOCH)).unwrap();
+        let found = (appended.first_offset.unwrap().get(), appended.last_offset.unwrap().get());
+        assert_eq!((found, appended.append_time, appended.source_codec), (offsets, None, codec));
+        assert_eq!(appended.max_timestamp.get(), START.get() + records - 1);
+    }
 }

@@ -411,3 +411,32 @@ fn a_start_that_dies_has_taken_the_marker_away_before_it_changed_anything() {
     }
     assert!(stopped_before > 0 && stopped_behind > 0, "{stopped_before} {stopped_behind}");
 }
+
+// conformance: HWP-001 HWP-002
+#[test]
+fn each_checkpoint_holds_the_high_watermarks_of_all_partitions() {
+    let root = tempfile::tempdir().unwrap();
+    let (store, _) = open(&[root.path().to_owned()]);
+    let written = || {
+        store.write_high_watermarks().unwrap();
+        checkpoint(root.path(), OffsetCheckpoint::HIGH_WATERMARK)
+    };
+    let entry = |topic: &str, offset| (format!("{topic}-0"), offset);
+    assert_eq!(written(), []);
+    let first = store.create(&partition("topic1", 0), None).unwrap();
+    assert_eq!(written(), [entry("topic1", 0)]);
+    assert_eq!(first.set_high_watermark(Offset::new(5)).unwrap(), Offset::ZERO, "the log is empty");
+    assert_eq!(written(), [entry("topic1", 0)]);
+    append(&first, 6);
+    first.set_high_watermark(Offset::new(5)).unwrap();
+    assert_eq!(written(), [entry("topic1", 5)]);
+    let second = store.create(&partition("topic2", 0), None).unwrap();
+    append(&first, 6);
+    append(&second, 18);
+    first.set_high_watermark(Offset::new(10)).unwrap();
+    second.set_high_watermark(Offset::new(15)).unwrap();
+    let mut both = written();
+    both.sort();
+    assert_eq!(both, [entry("topic1", 10), entry("topic2", 15)]);
+    assert_eq!((first.high_watermark().get(), second.high_watermark().get()), (10, 15));
+}
