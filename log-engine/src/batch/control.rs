@@ -293,3 +293,34 @@ fn take_tags(reader: &mut Reader<'_>) -> Result<(), Malformed> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // conformance: CRT-001 CRT-002 CRT-003
+    #[test]
+    fn a_key_says_its_type_in_any_later_version() {
+        for id in 0..7 {
+            let kind = ControlType::parse(&[0, 0, 0, id]).unwrap();
+            assert_eq!(kind.id(), i16::from(id));
+            assert_ne!(kind, ControlType::Unknown(id.into()));
+        }
+        for commit in [false, true] {
+            let (key, _) = end_transaction(commit, 9);
+            assert_eq!(ControlType::parse(&key).unwrap() == ControlType::Commit, commit);
+        }
+        let unknown = [0, 0, 337_i16.to_be_bytes()[0], 337_i16.to_be_bytes()[1]];
+        assert_eq!(ControlType::parse(&unknown), Ok(ControlType::Unknown(337)));
+        assert_eq!(ControlType::parse(&[0, 5, 0, 0, 1, 2, 3]), Ok(ControlType::Abort));
+    }
+
+    #[test]
+    fn a_key_that_is_none_says_why() {
+        for len in 0..4 {
+            assert!(matches!(ControlType::parse(&[0; 4][..len]), Err(Malformed { rule: Rule::Short { .. }, .. })));
+        }
+        let refused = ControlType::parse(&[0xff, 0xff, 0, 1]).unwrap_err();
+        assert_eq!(refused.rule, Rule::Version { what: "control record", found: -1, known: "0" });
+    }
+}

@@ -93,12 +93,14 @@ mod tests {
         head
     }
 
+    // conformance: MEM-018
     #[test]
     fn the_walk_stops_where_kafkas_walk_stops() {
         let batch = |len| Framing::Batch { offset: Offset::new(7), len };
         let cases = [
             (14, 0, Framing::Stop(Stop::End)),
             (14, 1, Framing::Stop(Stop::Remainder { left: 1 })),
+            (14, 12, Framing::Stop(Stop::Remainder { left: 12 })),
             (14, 17, Framing::Stop(Stop::Remainder { left: 17 })),
             (14, 18, Framing::Stop(Stop::PastEnd { size: 14, left: 18 })),
             (14, 25, Framing::Stop(Stop::PastEnd { size: 14, left: 25 })),

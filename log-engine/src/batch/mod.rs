@@ -294,4 +294,6 @@ impl Stop {
 }
 
 #[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
 mod tests;

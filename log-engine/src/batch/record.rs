@@ -303,6 +303,20 @@ mod tests {
         assert_eq!(out, A1);
     }
 
+    // conformance: HDR-004 HDR-006
+    #[test]
+    fn headers_of_one_key_come_in_their_order() {
+        let header = |key, value| Header { key, value: Some(value) };
+        let headers = [header(b"key", b"value"), header(b"other", b"x"), header(b"key", b"value2")];
+        let mut out = Vec::new();
+        encode(&mut out, 0, 0, None, None, &headers).unwrap();
+        let found = decoded(&out).unwrap().headers;
+        assert_eq!(found.len(), 3);
+        let of_key: Vec<_> = found.clone().filter(|header| header.key == b"key").map(|header| header.value).collect();
+        assert_eq!(of_key, [Some(&b"value"[..]), Some(b"value2")]);
+        assert_eq!(found.last(), Some(headers[2]));
+    }
+
     // conformance: REC-002 REC-004 REC-008 REC-012 REC-014
     #[test]
     fn each_wrong_length_has_its_rule_and_place() {

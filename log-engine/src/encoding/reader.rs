@@ -150,6 +150,7 @@ impl<'a> Reader<'a> {
 mod tests {
     use super::*;
 
+    // conformance: VAR-018
     #[test]
     fn numbers_come_in_order_and_a_missing_byte_is_named() {
         let mut reader = Reader::new(&[0xff, 0, 1, 0, 0, 0, 2, 9]);

@@ -108,10 +108,50 @@ mod tests {
         assert!(Reader::new(&[0x80]).take_varint().is_err());
     }
 
+    // conformance: VAR-006
+    #[test]
+    fn known_unsigned_values_have_known_bytes() {
+        for (n, bytes) in [
+            (0, &[0x00][..]),
+            (1, &[0x01]),
+            (63, &[0x3f]),
+            (64, &[0x40]),
+            (8191, &[0xff, 0x3f]),
+            (8192, &[0x80, 0x40]),
+            (1_048_575, &[0xff, 0xff, 0x3f]),
+            (u32::MAX, &[0xff, 0xff, 0xff, 0xff, 0x0f]),
+            (1 << 31, &[0x80, 0x80, 0x80, 0x80, 0x08]),
+            ((1 << 31) - 1, &[0xff, 0xff, 0xff, 0xff, 0x07]),
+        ] {
+            assert_eq!(Reader::new(bytes).take_uvarint(), Ok(n));
+        }
+    }
+
     /// Kafka drops the bits of the fifth byte that do not fit 32 bits.
     #[test]
     fn bits_that_do_not_fit_are_dropped() {
         assert_eq!(Reader::new(&[0xff, 0xff, 0xff, 0xff, 0x7f]).take_varint(), Ok(i32::MIN));
+    }
+
+    /// Seven bits a byte, the lowest first; the highest bit says that more follow.
+    fn unsigned(mut n: u32) -> Vec<u8> {
+        let mut out = Vec::new();
+        while n > 0x7f {
+            out.push((n & 0x7f) as u8 | 0x80);
+            n >>= 7;
+        }
+        out.push(n as u8);
+        out
+    }
+
+    // conformance: VAR-014
+    #[test]
+    fn unsigned_varints_are_seven_bits_a_byte() {
+        for n in (0..1 << 31).step_by(130_013).chain((0..32).map(|bit| 1 << bit)) {
+            let bytes = unsigned(n);
+            let mut reader = Reader::new(&bytes);
+            assert_eq!((reader.take_uvarint(), reader.left()), (Ok(n), 0));
+        }
     }
 
     proptest! {

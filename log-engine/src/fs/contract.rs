@@ -83,6 +83,7 @@ fn bytes_are_read_where_they_were_written() {
     });
 }
 
+// conformance: FRC-014
 #[test]
 fn a_file_is_cut_and_grows_by_zeros() {
     on_both(|fs, dir| {

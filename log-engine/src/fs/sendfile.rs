@@ -146,6 +146,7 @@ mod tests {
         (arrived, steps)
     }
 
+    // conformance: FRC-023 UFR-001
     #[test]
     fn the_kernel_and_the_copy_send_the_same_bytes_in_parts() {
         let dir = tempfile::tempdir().unwrap();

@@ -162,6 +162,7 @@ mod tests {
         Some(Arc::new(Allows(AtomicUsize::new(questions))))
     }
 
+    // conformance: FRC-008
     #[test]
     fn a_slice_gives_its_bytes_and_no_others() {
         let four = slice(3, 4);
@@ -173,6 +174,7 @@ mod tests {
         assert_eq!((four.copy_to(&mut into).unwrap(), &into), (4, b"3456\0\0"));
         assert_eq!(four.part(1, 2).read_to_vec().unwrap(), b"45");
         assert_eq!(four.part(3, u64::MAX).read_to_vec().unwrap(), b"6");
+        assert_eq!(four.part(1, 3).part(1, u64::MAX).read_to_vec().unwrap(), b"56");
         assert!(four.part(u64::MAX, 1).is_empty());
         assert_eq!(slice(3, 0).read_to_vec().unwrap(), b"");
     }

@@ -330,7 +330,9 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::batch::BatchBuilder;
+    use crate::batch::testing::{KINDS, Row, batches};
+    use crate::batch::{BatchBuilder, Scratch, TimestampType};
+    use crate::compress::Codec;
     use crate::fs::{MemoryFile, StreamFile};
 
     /// Batches of the given value sizes, from offset 0.
@@ -374,6 +376,7 @@ mod tests {
         assert_eq!(walked(stream(&bytes)), (batches, end, stop));
     }
 
+    // conformance: FRC-010 FLI-005
     #[test]
     fn every_cut_stops_at_the_last_whole_batch_and_says_why() {
         let bytes = log(&[10, 20, 30]);
@@ -474,6 +477,57 @@ mod tests {
             scan.seek(FilePosition::new(*at)).unwrap();
             let Step::Batch(frame) = scan.next().unwrap() else { panic!("no batch") };
             assert_eq!(frame.position().get(), *at);
+        }
+    }
+    // conformance: FLI-006 FLI-007
+    #[test]
+    fn nothing_comes_from_an_empty_file_wherever_the_walk_begins() {
+        for position in [0, i32::MAX as u64] {
+            let mut scan = Scan::starting_at(file(b""), FilePosition::new(position));
+            assert!(matches!(scan.next().unwrap(), Step::Stop(Stop::End)), "{position}");
+        }
+    }
+
+    // conformance: FLI-002 FLI-003
+    #[test]
+    fn batches_of_every_format_and_codec_are_walked_over() {
+        let (first, second) = (3_241_324, 238_423_489);
+        let rows = |time: i64| -> [Row<'static>; 3] {
+            [(time, Some(b"key"), Some(b"value")), (time - 5, None, Some(b"value")), (time - 9, Some(b"key"), None)]
+        };
+        for ((magic, codec), count) in KINDS.into_iter().flat_map(|kind| [(kind, 1), (kind, 3)]) {
+            let rows = [(0, first), (10, second)].map(|(base, time)| (base, rows(time)[..count].to_vec()));
+            let bytes: Vec<u8> = rows.iter().flat_map(|(base, rows)| batches((magic, codec), *base, rows)).collect();
+            let (mut ends, mut records) = (Vec::new(), Vec::new());
+            let mut scan = Scan::new(file(&bytes));
+            while let Step::Batch(frame) = scan.next().unwrap() {
+                frame.check_crc().unwrap();
+                let batch = frame.batch().unwrap();
+                let end = (batch.last_offset(), batch.max_timestamp());
+                assert_eq!((frame.last_offset().unwrap(), frame.max_timestamp().unwrap()), end);
+                let clock = if magic == 0 { TimestampType::None } else { TimestampType::CreateTime };
+                assert_eq!((batch.timestamp_type(), batch.producer().is_some()), (clock, magic == 2));
+                ends.push((end.0.get(), end.1.get()));
+                for record in batch.records(&mut Scratch::default()).unwrap().map(Result::unwrap) {
+                    records.push((
+                        record.offset.get(),
+                        record.key.map(<[u8]>::to_vec),
+                        record.value.map(<[u8]>::to_vec),
+                    ));
+                }
+            }
+            assert_eq!(scan.left(), 0);
+            let is_alone = magic < 2 && codec == Codec::None;
+            let (mut wanted_ends, mut wanted) = (Vec::new(), Vec::new());
+            for (base, rows) in &rows {
+                let times = rows.iter().map(|row| if magic == 0 { -1 } else { row.0 });
+                let each = (*base..).zip(times);
+                let last = (*base + count as i64 - 1, if magic == 0 { -1 } else { rows[0].0 });
+                wanted_ends.extend(if is_alone { each.collect() } else { vec![last] });
+                let owned = |bytes: Option<&[u8]>| bytes.map(<[u8]>::to_vec);
+                wanted.extend((*base..).zip(rows).map(|(offset, row)| (offset, owned(row.1), owned(row.2))));
+            }
+            assert_eq!((ends, records), (wanted_ends, wanted), "format {magic}, {codec}");
         }
     }
 }

@@ -59,7 +59,7 @@ fn a_tail_that_is_no_whole_batch_is_left_out() {
     }
 }
 
-// conformance: BLI-003
+// conformance: BLI-003 MEM-018
 #[test]
 fn what_is_no_batch_is_corrupt_and_has_its_place() {
     let one = batch(0, -1, Codec::None);
@@ -69,7 +69,7 @@ fn what_is_no_batch_is_corrupt_and_has_its_place() {
     assert_eq!(tail(&[0; 12]), Err(small(0)));
     assert_eq!(tail(&[0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 13]), Err(small(13)));
     assert!(tail(&[0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 14]).is_ok(), "short, and not wrong so far");
-    for magic in [-1_i8, 3, 37] {
+    for magic in [-1_i8, 3, 10, 37] {
         let mut bytes = one.clone();
         bytes[16] = magic.cast_unsigned();
         let rule = Rule::Version { what: "batch", found: magic.into(), known: "0, 1 and 2" };

@@ -315,6 +315,7 @@ fn what_does_not_fit_is_refused_before_anything_is_written() {
     made.segment.append(&batch_of(far, T, 1, 1)).unwrap();
 }
 
+// conformance: FRC-001 FRC-002
 #[test]
 fn the_largest_segment_has_a_byte_less_than_two_gibibytes() {
     let made = Made::filled();
@@ -330,6 +331,7 @@ fn the_largest_segment_has_a_byte_less_than_two_gibibytes() {
     }
 }
 
+// conformance: FRC-011
 #[test]
 fn a_cut_takes_whole_batches_and_forgets_what_the_indexes_said_of_them() {
     for (target, kept) in
@@ -387,11 +389,12 @@ fn an_aborted_transaction_is_in_the_file_at_once_and_rises() {
     assert_eq!(made.segment.index_entries().unwrap().2, 2);
 }
 
-// conformance: SEG-019 SEG-020
+// conformance: SEG-019 SEG-020 FRC-015 FRC-017
 #[test]
 fn a_file_that_grew_ahead_is_read_as_far_as_its_data_and_cut_when_it_is_closed() {
     let grows = SegmentOptions { preallocate: Some(512 << 20), ..options() };
     let made = Made::at(Offset::new(40), grows);
+    assert_eq!((made.segment.size(), fs::metadata(made.segment.path()).unwrap().len()), (0, 512 << 20));
     made.segment.append(&batch(50, T)).unwrap();
     made.segment.append(&batch(60, T)).unwrap();
     assert_eq!(first_read(&made, 55), Some(60));

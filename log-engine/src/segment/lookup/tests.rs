@@ -6,6 +6,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::batch::BatchBuilder;
+use crate::batch::testing::message;
 use crate::fs::MemoryFile;
 use crate::segment::{IndexEntry, Indexer, OffsetEntry, TimeEntry};
 use crate::units::OffsetDelta;
@@ -77,6 +78,52 @@ fn an_offset_is_found_in_the_batch_that_holds_it() {
         assert_eq!(translate(&log, &index, Offset::new(1016)).unwrap(), None);
         assert_eq!(translate(&log, &index, Offset::new(0)).unwrap().unwrap().position, FilePosition::START);
         assert_eq!(next_offset(&log, &index).unwrap(), Offset::new(1016));
+    }
+}
+
+// conformance: FRC-009
+#[test]
+fn an_offset_that_is_missing_is_found_in_the_next_batch() {
+    let log = source(&[0, 1, 50].map(|base| batch(base, &[T])).concat());
+    let starts = [0, 78, 156];
+    for entries in [vec![], vec![(0, 0)], vec![(1, 78)]] {
+        let bytes =
+            entries.iter().flat_map(|(delta, position): &(i32, i32)| [delta.to_be_bytes(), position.to_be_bytes()]);
+        let index = OffsetIndex::new("x.index", Offset::ZERO, bytes.flatten().collect());
+        for (offset, nth, last) in [(0, 0, 0), (1, 1, 1), (3, 2, 50), (50, 2, 50)] {
+            let found = translate(&log, &index, Offset::new(offset)).unwrap().unwrap();
+            let (position, last_offset) = (FilePosition::new(starts[nth]), Offset::new(last));
+            assert_eq!((found.position, found.last_offset, found.len), (position, last_offset, 78), "{offset}");
+        }
+        assert_eq!(translate(&log, &index, Offset::new(51)).unwrap(), None);
+    }
+}
+
+// conformance: FRC-020
+#[test]
+fn messages_without_times_are_never_found_by_one() {
+    let v2 = |offset: i64, epoch, time| {
+        let mut builder = BatchBuilder::new(Offset::new(offset)).leader_epoch(LeaderEpoch::new(epoch));
+        builder.push(Timestamp::new(time), None, None, &[]).unwrap();
+        builder.into_batch().unwrap()
+    };
+    for magic in [0, 1, 2] {
+        let part = |offset, epoch, time| match magic {
+            2 => v2(offset, epoch, time),
+            _ => message(magic, offset, 0, time, None, None),
+        };
+        let log = source(&[part(5, 0, 10), part(6, 1, 11)].concat());
+        for (time, found) in [(9, Some((10, 5, 0))), (10, Some((10, 5, 0))), (11, Some((11, 6, 1))), (12, None)] {
+            let (index, times) =
+                (OffsetIndex::new("i", Offset::ZERO, vec![]), TimeIndex::new("t", Offset::ZERO, vec![]));
+            let mut scratch = Scratch::default();
+            let record = find_by_timestamp(&log, &index, &times, Timestamp::new(time), Offset::ZERO, &mut scratch);
+            let record =
+                record.unwrap().map(|record| (record.timestamp.get(), record.offset.get(), record.leader_epoch));
+            let epoch = |epoch| (magic == 2).then(|| LeaderEpoch::new(epoch));
+            let wanted = found.filter(|_| magic > 0).map(|(time, offset, e)| (time, offset, epoch(e)));
+            assert_eq!(record, wanted, "format {magic}, time {time}");
+        }
     }
 }
 

@@ -1,39 +1,14 @@
 //! Messages of formats 0 and 1, which become batches of format 2.
 
 use super::*;
-use crate::compress::compress;
-use crate::encoding::{Writer, crc32};
-
-/// One message: its format, offset, codec bits and type, time, key and value.
-fn message(magic: i8, offset: i64, attributes: u8, time: i64, key: Option<&[u8]>, value: &[u8]) -> Vec<u8> {
-    let mut checked = Vec::new();
-    let mut writer = Writer::new(&mut checked);
-    writer.put_i8(magic);
-    writer.put_bytes(&[attributes]);
-    if magic == 1 {
-        writer.put_i64(time);
-    }
-    writer.put_i32(key.map_or(-1, |key| i32::try_from(key.len()).unwrap()));
-    writer.put_bytes(key.unwrap_or_default());
-    writer.put_i32(i32::try_from(value.len()).unwrap());
-    writer.put_bytes(value);
-    let mut message = Vec::new();
-    let mut writer = Writer::new(&mut message);
-    writer.put_i64(offset);
-    writer.put_i32(i32::try_from(checked.len() + 4).unwrap());
-    writer.put_u32(crc32(&checked));
-    writer.put_bytes(&checked);
-    message
-}
+use crate::batch::testing::{message, wrapper as wrapped};
 
 fn plain(magic: i8, offset: i64, time: i64) -> Vec<u8> {
-    message(magic, offset, 0, time, Some(b"k"), b"v")
+    message(magic, offset, 0, time, Some(b"k"), Some(b"v"))
 }
 
 fn wrapper(magic: i8, offset: i64, codec: Codec, inner: &[u8]) -> Vec<u8> {
-    let mut value = Vec::new();
-    compress(codec, None, magic, inner, &mut value).unwrap();
-    message(magic, offset, codec.bits(), NOW, None, &value)
+    wrapped(magic, offset, codec, NOW, inner)
 }
 
 fn three(magic: i8) -> Vec<u8> {
@@ -102,14 +77,14 @@ fn records_of_messages_keep_the_same_rules() {
         );
     }
     for magic in [0, 1] {
-        let nameless = message(magic, 0, 0, NOW, None, b"v");
+        let nameless = message(magic, 0, 0, NOW, None, Some(b"v"));
         let rules = ValidationRules { compact: true, ..RULES };
         let errors = vec![RecordError { index: 0, rule: RecordRule::NoKey }];
         for bytes in [nameless.clone(), wrapper(magic, 0, Codec::Gzip, &nameless)] {
             assert_eq!(refused(&bytes, &rules), Refusal::InvalidRecords { errors: errors.clone() });
         }
     }
-    let claims = message(1, 0, 8, NOW, Some(b"k"), b"v");
+    let claims = message(1, 0, 8, NOW, Some(b"k"), Some(b"v"));
     let append_time = ValidationRules { timestamp_type: TimestampType::LogAppendTime, ..RULES };
     let errors = vec![RecordError { index: 0, rule: RecordRule::TimestampType }];
     assert_eq!(refused(&claims, &append_time), Refusal::InvalidTimestamps { errors });
@@ -144,9 +119,9 @@ fn a_compressed_message_must_be_whole_and_alone() {
     *torn.last_mut().unwrap() ^= 1;
     let torn_inside = wrapper(1, 0, Codec::Gzip, &torn);
     assert!(matches!(refused(&torn_inside, &RULES), Refusal::CorruptMessage(_)));
-    let zstd = message(1, 0, Codec::Zstd.bits(), NOW, None, b"v");
+    let zstd = message(1, 0, Codec::Zstd.bits(), NOW, None, Some(b"v"));
     assert!(matches!(refused(&zstd, &RULES), Refusal::InvalidRecord(_)));
-    let junk = message(1, 0, Codec::Gzip.bits(), NOW, None, b"junk");
+    let junk = message(1, 0, Codec::Gzip.bits(), NOW, None, Some(b"junk"));
     assert!(matches!(refused(&junk, &RULES), Refusal::Undecodable(_) | Refusal::InvalidRecord(_)));
 }
 

@@ -60,6 +60,7 @@ fn a_large_index_is_not_read_and_can_be_changed_all_the_same() {
     assert_eq!(made.bytes(SegmentFile::OffsetIndex), whole);
 }
 
+// conformance: FRC-006
 #[test]
 fn readers_see_whole_batches_only_while_one_appends() {
     let made = Made::with(options());
@@ -79,6 +80,11 @@ fn readers_see_whole_batches_only_while_one_appends() {
                     if let Some(last) = (size / 95).checked_sub(1) {
                         let last = i64::try_from(last).unwrap();
                         assert_eq!(found(&made.segment, 1001 + 2 * last), Some((1000 + 2 * last, 95 * last as u64)));
+                        let read = made.segment.read(BASE, u64::MAX, Some(size), false).unwrap().unwrap();
+                        let file = made.segment.file().unwrap();
+                        let slice =
+                            crate::fs::FileSlice::new(file, made.segment.path(), read.position.get(), read.len, None);
+                        assert_eq!((read.len, slice.read_to_vec().unwrap().len() as u64), (size, size));
                     }
                 }
             });
