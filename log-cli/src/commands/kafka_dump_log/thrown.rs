@@ -97,3 +97,17 @@ impl Ended {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // conformance: DMP-011
+    #[test]
+    fn a_file_that_cannot_be_opened_is_told_with_its_name() {
+        let thrown = |kind: io::ErrorKind| Thrown::cannot_open(&JavaFile::new(b"x/9.log"), &kind.into()).to_string();
+        assert_eq!(thrown(io::ErrorKind::PermissionDenied), "java.nio.file.AccessDeniedException: x/9.log");
+        assert_eq!(thrown(io::ErrorKind::NotFound), "java.nio.file.NoSuchFileException: x/9.log");
+        assert_eq!(thrown(io::ErrorKind::IsADirectory), "java.nio.file.FileSystemException: x/9.log: is a directory");
+    }
+}
