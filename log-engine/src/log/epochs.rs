@@ -1,15 +1,16 @@
-//! The leader epochs of an open log, and the file that says them.
+//! The leader epochs of an open log and the id of its topic, and the files that say them.
 
+use std::path::Path;
 use std::sync::atomic::Ordering;
 
 use super::Log;
 use super::state::Writer;
 use super::tasks::Task;
-use crate::checkpoint::{EpochCheckpoint, EpochEntry, PartitionMetadata};
+use crate::checkpoint::{EpochCheckpoint, EpochEntry, MAX_TEXT_BYTES, PartitionMetadata, Uuid};
 use crate::epoch::EpochEnd;
-use crate::error::Result;
-use crate::fs::replace;
-use crate::units::{LeaderEpoch, Offset};
+use crate::error::{Error, Result, Rule};
+use crate::fs::{Fs, Source, WriteFs, replace};
+use crate::units::{FilePosition, LeaderEpoch, Offset};
 
 impl Log {
     /// Notes that the leader of `epoch` begins at `offset`, as an election does; durable when it returns. Epochs and offsets that do
@@ -54,6 +55,17 @@ impl Log {
         }
     }
 
+    /// That the log is of the topic with this id, as far as it knows of which.
+    ///
+    /// # Errors
+    /// As [`check_topic_id`].
+    pub(crate) fn check_topic_id(&self, topic_id: Uuid) -> Result<()> {
+        match self.locked().unwritten_topic_id {
+            Some(known) => compare(&self.dir().join(PartitionMetadata::FILE_NAME), known, topic_id),
+            None => check_topic_id(self.fs(), self.dir(), topic_id),
+        }
+    }
+
     /// Writes the topic id down if that is still to be done.
     ///
     /// Kafka: `UnifiedLog.maybeFlushMetadataFile`.
@@ -66,4 +78,28 @@ impl Log {
         }
         Ok(())
     }
+}
+
+/// That the folder `dir` is of the topic with this id, if it says of which.
+///
+/// # Errors
+/// [`Error::Corrupt`] with both ids if it is another topic's, or if its file cannot be understood; [`Error::Io`].
+///
+/// Kafka: `UnifiedLog.initializeTopicId`.
+pub(super) fn check_topic_id(fs: &dyn WriteFs, dir: &Path, topic_id: Uuid) -> Result<()> {
+    let path = dir.join(PartitionMetadata::FILE_NAME);
+    if fs.stat(&path)?.is_none() {
+        return Ok(());
+    }
+    let fs: &dyn Fs = fs;
+    let bytes = Source::open(fs, &path)?.read_all(MAX_TEXT_BYTES)?;
+    compare(&path, PartitionMetadata::parse(&bytes, &path)?.topic_id, topic_id)
+}
+
+fn compare(path: &Path, found: Uuid, expected: Uuid) -> Result<()> {
+    if found == expected {
+        return Ok(());
+    }
+    let rule = Rule::OtherText { what: "topic id", found: found.to_string(), expected: expected.to_string() };
+    Err(Error::corrupt(path, FilePosition::START, rule))
 }

@@ -119,7 +119,7 @@ impl Log {
             }
         }
         if let Some(topic_id) = options.topic_id {
-            check_topic_id(fs.as_ref(), dir, topic_id)?;
+            super::epochs::check_topic_id(fs.as_ref(), dir, topic_id)?;
         }
         let now = options.clock.wall();
         let expiry = Expiry { now, after_ms: config.producer_id_expiration_ms };
@@ -257,21 +257,4 @@ impl Log {
             log_start: if log_start > first { log_start } else { Offset::ZERO },
         }
     }
-}
-
-/// The log in `dir` may be one of a topic of the same name that was deleted.
-///
-/// Kafka: `UnifiedLog.initializeTopicId`.
-fn check_topic_id(fs: &dyn WriteFs, dir: &Path, topic_id: Uuid) -> Result<()> {
-    let path = dir.join(PartitionMetadata::FILE_NAME);
-    if fs.stat(&path)?.is_none() {
-        return Ok(());
-    }
-    let fs: &dyn Fs = fs;
-    let found = PartitionMetadata::parse(&Source::open(fs, &path)?.read_all(MAX_TEXT_BYTES)?, &path)?.topic_id;
-    if found == topic_id {
-        return Ok(());
-    }
-    let rule = Rule::OtherText { what: "topic_id", found: found.to_string(), expected: topic_id.to_string() };
-    Err(Error::corrupt(&path, FilePosition::START, rule))
 }

@@ -72,13 +72,15 @@ impl Store {
     /// folder can be made there.
     ///
     /// # Errors
-    /// [`Error::NotReadable`] for a name that Kafka does not allow, or if no directory is online; else as [`Log::open`].
+    /// [`Error::NotReadable`] for a name that Kafka does not allow, or if no directory is online; [`Error::Corrupt`] if the log that
+    /// there is has another topic id; else as [`Log::open`].
     ///
     /// Kafka: `LogManager.getOrCreateLog`.
     pub fn create(&self, partition: &TopicPartition, topic_id: Option<Uuid>) -> Result<Arc<Log>> {
         check_name(partition)?;
         let mut partitions = self.partitions_mut();
         if let Some(found) = partitions.get(partition) {
+            topic_id.map_or(Ok(()), |topic_id| found.log.check_topic_id(topic_id))?;
             return Ok(Arc::clone(&found.log));
         }
         let (directory, folder) = self.make_folder(&partitions, partition)?;

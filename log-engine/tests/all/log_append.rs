@@ -357,7 +357,7 @@ fn a_topic_id_is_written_with_the_first_append_and_stays() {
     match Log::open(Arc::new(log.disk.clone()), Path::new(DIR), LogConfig::default(), options) {
         Err(Error::Corrupt(corrupt)) => {
             let (found, expected) = (topic_id.to_string(), other.to_string());
-            assert_eq!(corrupt.rule, Rule::OtherText { what: "topic_id", found, expected });
+            assert_eq!(corrupt.rule, Rule::OtherText { what: "topic id", found, expected });
         }
         opened => panic!("{opened:?}"),
     }

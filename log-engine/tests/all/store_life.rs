@@ -9,7 +9,7 @@ use log_engine::fs::{sim::Faults, sim::SimFs};
 use log_engine::log::{ManualClock, RunTasks, root_files};
 use log_engine::store::Identity;
 use log_engine::{
-    AppendAsLeader, Error, Fs, Isolation, LeaderEpoch, Log, LogConfig, NewRecord, Offset, OsFs, Store, StoreOptions,
+    AppendAsLeader, Error, Fs, Isolation, LeaderEpoch, Log, LogConfig, NewRecord, Offset, OpenOptions, OsFs, Store, StoreOptions,
     StoreReport, Timestamp, TopicPartition, WriteFs,
 };
 
@@ -439,4 +439,34 @@ fn each_checkpoint_holds_the_high_watermarks_of_all_partitions() {
     both.sort();
     assert_eq!(both, [entry("topic1", 10), entry("topic2", 15)]);
     assert_eq!((first.high_watermark().get(), second.high_watermark().get()), (10, 15));
+
+// conformance: PMF-001 PMF-002
+#[test]
+fn a_partition_belongs_to_one_topic_id() {
+    let root = tempfile::tempdir().unwrap();
+    let dirs = [root.path().to_owned()];
+    let (orders, id, other) = (partition("orders", 0), Uuid::from_bytes([5; 16]), Uuid::from_bytes([6; 16]));
+    let said = |error| match error {
+        Error::Corrupt(corrupt) => corrupt.to_string(),
+        other => panic!("{other}"),
+    };
+    let expected = format!("topic id is \"{id}\", but \"{other}\" fits");
+    let (store, _) = open(&dirs);
+    let log = store.create(&orders, Some(id)).unwrap();
+    let written = root.path().join("orders-0").join(PartitionMetadata::FILE_NAME);
+    for is_written in [false, true] {
+        assert_eq!(written.exists(), is_written);
+        store.create(&orders, Some(Uuid::parse(&id.to_string()).unwrap())).unwrap();
+        store.create(&orders, None).unwrap();
+        assert!(said(store.create(&orders, Some(other)).unwrap_err()).contains(&expected));
+        append(&log, 1);
+    }
+    store.close().unwrap();
+    let open_as = |topic_id| {
+        let options = OpenOptions { clean: true, topic_id, ..OpenOptions::default() };
+        Log::open(Arc::new(OsFs), &root.path().join("orders-0"), LogConfig::default(), options).map(drop)
+    };
+    assert!(said(open_as(Some(other)).unwrap_err()).contains(&expected));
+    open_as(Some(id)).unwrap();
+    open_as(None).unwrap();
 }
