@@ -49,7 +49,8 @@ pub struct LogConfig {
     /// `message.timestamp.after.max.ms`: how far a record's time may lie behind the append. 1 hour.
     pub message_timestamp_after_max_ms: i64,
     /// `preallocate`: a `.log` grows by zeros, in steps of this many bytes or up to [`Self::segment_bytes`], and is cut when the
-    /// segment is full or the log closes; `None` lets it grow with the data. None.
+    /// segment is full or the log closes; `None` lets it grow with the data. A step of a whole segment is Kafka's `true`: taken
+    /// when the file is made, and never again. None.
     pub preallocate: Option<u64>,
     /// `producer.id.expiration.ms`: a producer is forgotten after this long without a batch. 1 day.
     pub producer_id_expiration_ms: i64,

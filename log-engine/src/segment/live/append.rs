@@ -94,7 +94,10 @@ impl Segment {
         let appended = appended?;
 
         let log = self.log()?;
-        writer.allocated = self.grown(writer.allocated, end).max(end);
+        if self.options.preallocate.is_some_and(|step| step < self.options.segment_bytes) {
+            writer.allocated = self.grown(writer.allocated, end);
+        }
+        writer.allocated = writer.allocated.max(end);
         write_all_at(log.as_ref(), &self.log_path, bytes, size)?;
         self.size.store(end, Ordering::Release);
 

@@ -427,6 +427,18 @@ fn a_file_that_grows_ahead_ends_with_its_data_when_nothing_more_comes() {
 }
 
 #[test]
+fn a_whole_segment_is_grown_when_it_is_made_and_not_again() {
+    let made = Made::with(SegmentOptions { preallocate: Some(u64::MAX), segment_bytes: 1000, ..options() });
+    assert_eq!(made.bytes(SegmentFile::Log).len(), 1000);
+    made.segment.append(&batch(1000, T)).unwrap();
+    assert_eq!(made.bytes(SegmentFile::Log).len(), 1000);
+    made.segment.append(&batch(1002, T)).unwrap();
+    made.segment.truncate_to(Offset::new(1002), NOW).unwrap();
+    made.segment.append(&batch(1002, T)).unwrap();
+    assert_eq!(made.bytes(SegmentFile::Log).len(), 2 * 95);
+}
+
+#[test]
 fn what_a_failed_append_left_behind_is_cut() {
     let made = Made::filled();
     let log = fs::OpenOptions::new().write(true).open(made.segment.path()).unwrap();

@@ -44,8 +44,7 @@ impl Settings {
             "transaction.partition.verification.enable" => config.transaction_verification = flag(name, value)?,
             "topic.id" => self.topic_id = Some(Uuid::parse(value).ok_or_else(|| format!("{value} is no topic id"))?),
             // Kafka allocates a whole segment at once.
-            // A log that grows with its data: see the rules of comparison.
-            "preallocate" => drop(flag(name, value)?),
+            "preallocate" => config.preallocate = flag(name, value)?.then_some(u64::MAX),
             // Without meaning for a log alone.
             "transaction.max.timeout.ms" => _ = number::<i32>(name, value)?,
             "min.cleanable.dirty.ratio" | "delete.retention.ms" | "min.compaction.lag.ms" | "min.insync.replicas" => {}
