@@ -21,7 +21,6 @@ impl Segment {
     pub fn truncate_to(&self, offset: Offset, now: Timestamp) -> Result<u64> {
         let found = self.translate(offset)?;
         let mut writer = self.writer();
-        let largest = self.largest(&mut writer)?;
         let base = self.base();
         let offsets = self.offsets.read(|index| index.slots_before(offset, |entry| entry.offset(base)))?;
         self.offsets.truncate(offsets)?;
@@ -31,6 +30,8 @@ impl Segment {
         self.txns.truncate(txns)?;
         writer.last_aborted = None;
 
+        // Where nobody asked for the largest timestamp since the log was opened, this finds what is left of the time index.
+        let largest = self.largest(&mut writer)?;
         let size = self.size();
         let kept = found.map_or(size, |found| found.position.get());
         if kept < size {
