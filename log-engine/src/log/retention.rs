@@ -3,8 +3,10 @@
 use std::sync::Arc;
 
 use super::Log;
+use super::segments::Segments;
 use super::state::Writer;
 use crate::error::Result;
+use crate::segment::Segment;
 use crate::units::{Offset, Timestamp};
 
 /// Why a segment may go.
@@ -24,7 +26,6 @@ pub(super) struct RetentionFacts {
     /// Base offset of the next segment, if there is one.
     pub(super) next_base: Option<Offset>,
     pub(super) size: u64,
-    pub(super) largest_timestamp: Timestamp,
 }
 
 /// What decides over all segments of a log.
@@ -40,35 +41,38 @@ pub(super) struct RetentionLimits {
 
 /// How many of the oldest `segments` may go for this reason. Nothing at or above the high watermark goes, and no empty last segment.
 ///
+/// `largest_of` is asked for the largest timestamp of the segment at an index, and of none that need not be known: to know it may make
+/// the segment's index files.
+///
 /// Kafka: `UnifiedLog.deletableSegments`.
-pub(super) fn deletable(segments: &[RetentionFacts], limits: &RetentionLimits, reason: RetentionReason) -> usize {
+pub(super) fn deletable(
+    segments: &[RetentionFacts],
+    limits: &RetentionLimits,
+    reason: RetentionReason,
+    largest_of: impl Fn(usize) -> Result<Timestamp>,
+) -> Result<usize> {
     let total = segments.iter().fold(0_u64, |sum, segment| sum.saturating_add(segment.size));
-    let mut excess = match (reason, limits.bytes) {
-        (RetentionReason::Size, Some(bytes)) => match total.checked_sub(bytes) {
-            Some(excess) => excess,
-            None => return 0,
-        },
-        (RetentionReason::Size, None) => return 0,
-        _ => 0,
-    };
-    let may_go = |segment: &&RetentionFacts| {
-        let end = segment.next_base.unwrap_or(limits.log_end);
+    let mut excess = limits.bytes.and_then(|bytes| total.checked_sub(bytes));
+    for (i, segment) in segments.iter().enumerate() {
+        if limits.high_watermark < segment.next_base.unwrap_or(limits.log_end) {
+            return Ok(i);
+        }
         let is_asked_for = match reason {
             RetentionReason::LogStart => segment.next_base.is_some_and(|next| next <= limits.log_start),
-            RetentionReason::Age => {
-                limits.ms.is_some_and(|ms| limits.now.get().saturating_sub(segment.largest_timestamp.get()) > ms)
+            RetentionReason::Size => {
+                excess = excess.and_then(|excess| excess.checked_sub(segment.size));
+                excess.is_some()
             }
-            RetentionReason::Size => match excess.checked_sub(segment.size) {
-                Some(left) => {
-                    excess = left;
-                    true
-                }
+            RetentionReason::Age => match limits.ms {
+                Some(ms) => limits.now.get().saturating_sub(largest_of(i)?.get()) > ms,
                 None => false,
             },
         };
-        limits.high_watermark >= end && is_asked_for && (segment.next_base.is_some() || segment.size > 0)
-    };
-    segments.iter().take_while(may_go).count()
+        if !is_asked_for || segment.next_base.is_none() && segment.size == 0 {
+            return Ok(i);
+        }
+    }
+    Ok(segments.len())
 }
 
 impl Log {
@@ -98,28 +102,25 @@ impl Log {
     /// As [`Self::delete_old_segments`].
     pub fn plan_retention(&self) -> Result<Vec<(Offset, RetentionReason)>> {
         let reasons = [RetentionReason::LogStart, RetentionReason::Size, RetentionReason::Age];
-        let (facts, limits) = self.retention_facts()?;
-        let segments = self.segments();
+        let segments = Arc::clone(&self.segments());
         let delete = self.config.load().delete;
-        let longest = reasons
-            .into_iter()
-            .filter(|reason| delete || *reason == RetentionReason::LogStart)
-            .map(|reason| (deletable(&facts, &limits, reason), reason));
         let mut planned = Vec::new();
-        for (count, reason) in longest {
+        for reason in reasons.into_iter().filter(|reason| delete || *reason == RetentionReason::LogStart) {
+            let count = self.count_deletable(&segments, reason)?;
             planned.extend(segments.iter().take(count).skip(planned.len()).map(|segment| (segment.base(), reason)));
         }
         Ok(planned)
     }
 
-    fn retention_facts(&self) -> Result<(Vec<RetentionFacts>, RetentionLimits)> {
-        let segments = self.segments();
-        let next = segments.iter().skip(1).map(|next| Some(next.base())).chain([None]);
-        let mut facts = Vec::new();
-        for (segment, next_base) in segments.iter().zip(next) {
-            let largest_timestamp = segment.largest_timestamp()?;
-            facts.push(RetentionFacts { next_base, size: segment.size(), largest_timestamp });
-        }
+    /// How many of the oldest of `segments` go for this reason now.
+    fn count_deletable(&self, segments: &Segments, reason: RetentionReason) -> Result<usize> {
+        let all: Vec<&Arc<Segment>> = segments.iter().collect();
+        let next = all.iter().skip(1).map(|next| Some(next.base())).chain([None]);
+        let facts: Vec<_> = all
+            .iter()
+            .zip(next)
+            .map(|(segment, next_base)| RetentionFacts { next_base, size: segment.size() })
+            .collect();
         let config = self.config.load();
         let limits = RetentionLimits {
             log_start: self.start(),
@@ -129,20 +130,21 @@ impl Log {
             bytes: config.retention_bytes,
             ms: config.retention_ms,
         };
-        Ok((facts, limits))
+        let largest_of = |i: usize| all.get(i).map_or(Ok(Timestamp::NONE), |segment| segment.largest_timestamp());
+        deletable(&facts, &limits, reason, largest_of)
     }
 
     /// Kafka: `UnifiedLog.deleteSegments`.
     fn delete_for(&self, reason: RetentionReason) -> Result<usize> {
         let mut writer = self.writer()?;
-        let (facts, limits) = self.retention_facts()?;
-        let count = deletable(&facts, &limits, reason);
+        let segments = Arc::clone(&self.segments());
+        let count = self.count_deletable(&segments, reason)?;
         if count == 0 {
             return Ok(0);
         }
-        let bases: Vec<Offset> = self.segments().iter().take(count).map(|segment| segment.base()).collect();
+        let bases: Vec<Offset> = segments.iter().take(count).map(|segment| segment.base()).collect();
         let mut gone_bases = bases.clone();
-        if self.segments().len() == count {
+        if segments.len() == count {
             let new = self.roll_at(&mut writer, None)?;
             gone_bases.retain(|base| *base != new.base());
         }
@@ -196,14 +198,18 @@ impl Log {
 mod tests {
     use super::*;
 
-    fn segments(sizes_and_times: &[(u64, i64)]) -> Vec<RetentionFacts> {
-        let last = sizes_and_times.len() - 1;
-        let facts = sizes_and_times.iter().enumerate().map(|(n, (size, time))| RetentionFacts {
+    fn segments(sizes: &[u64]) -> Vec<RetentionFacts> {
+        let last = sizes.len() - 1;
+        let facts = sizes.iter().enumerate().map(|(n, size)| RetentionFacts {
             next_base: (n < last).then(|| Offset::new(10 * (i64::try_from(n).unwrap() + 1))),
             size: *size,
-            largest_timestamp: Timestamp::new(*time),
         });
         facts.collect()
+    }
+
+    /// How many go of segments with these largest timestamps.
+    fn count(facts: &[RetentionFacts], limits: &RetentionLimits, reason: RetentionReason, times: &[i64]) -> usize {
+        deletable(facts, limits, reason, |i| Ok(Timestamp::new(times[i]))).unwrap()
     }
 
     fn limits(segments: &[RetentionFacts]) -> RetentionLimits {
@@ -220,8 +226,8 @@ mod tests {
 
     #[test]
     fn size_takes_whole_segments_while_the_log_stays_as_large_as_asked() {
-        let facts = segments(&[(100, 0), (50, 0), (100, 0)]);
-        let by_size = |bytes| deletable(&facts, &RetentionLimits { bytes, ..limits(&facts) }, RetentionReason::Size);
+        let facts = segments(&[100, 50, 100]);
+        let by_size = |bytes| count(&facts, &RetentionLimits { bytes, ..limits(&facts) }, RetentionReason::Size, &[]);
         assert_eq!(
             [None, Some(250), Some(151), Some(150), Some(100), Some(99), Some(0)].map(by_size),
             [0, 0, 0, 1, 2, 2, 3]
@@ -230,9 +236,14 @@ mod tests {
 
     #[test]
     fn age_stops_at_the_first_segment_that_is_young_enough() {
-        let facts = segments(&[(1, 899), (1, 900), (1, 0)]);
-        let by_age = |ms| deletable(&facts, &RetentionLimits { ms, ..limits(&facts) }, RetentionReason::Age);
+        let facts = segments(&[1, 1, 1]);
+        let by_age = |ms| {
+            let limits = RetentionLimits { ms, ..limits(&facts) };
+            count(&facts, &limits, RetentionReason::Age, &[899, 900, 0])
+        };
         assert_eq!([None, Some(101), Some(100), Some(99)].map(by_age), [0, 0, 1, 3]);
+        let young = RetentionLimits { ms: Some(101), ..limits(&facts) };
+        assert_eq!(count(&facts, &young, RetentionReason::Age, &[899]), 0, "the others are not asked");
     }
 
     // conformance: ULG-137
@@ -249,11 +260,11 @@ mod tests {
 
     #[test]
     fn the_log_start_takes_what_ends_at_it_and_nothing_goes_above_the_high_watermark() {
-        let facts = segments(&[(1, 0), (1, 0), (0, 0)]);
+        let facts = segments(&[1, 1, 0]);
         let at = |log_start, high_watermark| {
             let (log_start, high_watermark) = (Offset::new(log_start), Offset::new(high_watermark));
             let limits = RetentionLimits { log_start, high_watermark, ms: Some(0), ..limits(&facts) };
-            let by = |reason| deletable(&facts, &limits, reason);
+            let by = |reason| count(&facts, &limits, reason, &[0; 3]);
             (by(RetentionReason::LogStart), by(RetentionReason::Age))
         };
         assert_eq!(at(9, 30), (0, 2), "an empty last segment stays");
