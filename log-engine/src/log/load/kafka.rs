@@ -162,7 +162,7 @@ impl Loader<'_> {
     fn empty(&mut self, checked: &Checked) -> Result<u64> {
         let segment = &checked.segment;
         let mut producers = self.producers_before(self.options.log_start, segment.base(), false)?;
-        checked.facts.apply(segment, &mut producers, &mut self.epochs)?;
+        self.apply(&checked.facts, segment, &mut producers)?;
         let bytes = segment.clear(self.options.expiry.now)?;
         if let Some(mut spot) = checked.spot() {
             spot.position = crate::units::FilePosition::START;

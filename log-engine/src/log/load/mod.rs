@@ -27,6 +27,7 @@ use std::sync::Arc;
 pub use report::{LostDurable, RecoveryCut, RecoveryMode, RecoveryProgress, RecoveryReport};
 
 use self::check::{Checked, Spot};
+use self::facts::Facts;
 use self::names::Names;
 use super::LogConfig;
 use super::directory::{DirectoryState, PartitionName};
@@ -36,7 +37,7 @@ use crate::epoch::LeaderEpochs;
 use crate::error::Result;
 use crate::fs::WriteFs;
 use crate::producer::Expiry;
-use crate::segment::{Segment, SegmentFile, SegmentOptions};
+use crate::segment::{Segment, SegmentFile, SegmentOptions, TxnIndex};
 use crate::units::{FilePosition, Offset};
 
 /// What is known of a log before its folder is looked at.
@@ -178,12 +179,23 @@ impl Loader<'_> {
     fn recover(&mut self, checked: Checked, log_start: Offset, valid_end: FilePosition) -> Result<u64> {
         let Checked { segment, rebuilt, facts } = checked;
         let mut producers = self.producers_before(log_start, segment.base(), false)?;
-        let txns = facts.apply(&segment, &mut producers, &mut self.epochs)?;
+        let txns = self.apply(&facts, &segment, &mut producers)?;
         let installed = segment.install(rebuilt.indexes, txns, valid_end)?;
         let names = installed.rebuilt.iter().map(|file| file.name(segment.base()));
         self.report.files_rebuilt.extend(names);
         producers.take_snapshot(self.fs.as_ref(), true)?;
         Ok(installed.cut)
+    }
+
+    /// Lets a segment's batches be known to the producers and epochs before it.
+    fn apply(&mut self, facts: &Facts, segment: &Segment, producers: &mut Producers) -> Result<TxnIndex> {
+        let known = self.epochs.clone();
+        let txns = facts.apply(segment, producers, &mut self.epochs)?;
+        // A broker writes down at once what batches say; what it cuts off the epochs is a task's.
+        if self.options.mode == RecoveryMode::Kafka && self.epochs != known {
+            self.write_epochs()?;
+        }
+        Ok(txns)
     }
 
     fn note_cut(&mut self, segment: &Segment, spot: &Spot, bytes: u64) {

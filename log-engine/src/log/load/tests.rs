@@ -7,7 +7,7 @@ use std::sync::Mutex;
 
 use super::*;
 use crate::batch::{BatchBuilder, assign};
-use crate::checkpoint::EpochCheckpoint;
+use crate::checkpoint::{EpochCheckpoint, EpochEntry};
 use crate::error::{Error, Rule};
 use crate::fs::sim::{Faults, SimFs};
 use crate::units::{LeaderEpoch, ProducerEpoch, ProducerId, Sequence, Timestamp};
@@ -488,6 +488,20 @@ fn epochs_are_found_in_the_batches_of_a_segment_that_is_recovered() {
 }
 
 /// A batch of two records of a producer; of its transaction if it has one.
+
+#[test]
+fn a_broker_writes_down_at_once_which_epochs_batches_bring() {
+    let log = [batch_of(0, 5), batch_of(1, 4)].concat();
+    let entry = EpochEntry { epoch: LeaderEpoch::new(4), start: Offset::new(1) };
+    let stale = EpochCheckpoint { entries: vec![entry] }.encode();
+    let files = Files::from([(log_path(0), log[..log.len() - 1].to_vec()), (path(EpochCheckpoint::FILE_NAME), stale)]);
+    let (loaded, files) = loaded(&files, &options(RecoveryMode::Kafka));
+    let loaded = loaded.unwrap();
+    let first = EpochEntry { epoch: LeaderEpoch::new(5), start: Offset::ZERO };
+    assert_eq!(loaded.epochs.iter().collect::<Vec<_>>(), [first]);
+    assert_eq!(files[&path(EpochCheckpoint::FILE_NAME)], EpochCheckpoint { entries: vec![first] }.encode());
+}
+
 fn by_producer(offset: i64, id: i64, sequence: i32) -> Vec<u8> {
     let producer = (ProducerId::new(id), ProducerEpoch::new(0), Sequence::new(sequence));
     let mut builder =
