@@ -129,6 +129,14 @@ pub enum Refusal {
         /// The producer's id.
         producer: i64,
     },
+    /// A leader epoch that cannot be one, or not begin there. Kafka: `UNKNOWN_SERVER_ERROR`, from `IllegalArgumentException`.
+    #[error("leader epoch {epoch} from offset {offset}: neither can be negative")]
+    InvalidLeaderEpoch {
+        /// The epoch.
+        epoch: i32,
+        /// Where it begins: the first offset of the batch that names it.
+        offset: i64,
+    },
     /// A follower's batches whose offsets do not rise. Kafka: `UNKNOWN_SERVER_ERROR`, from `OffsetsOutOfOrderException`.
     #[error("batches out of order: one ends at offset {found}, the one before it at {previous}")]
     OffsetsOutOfOrder {
@@ -183,6 +191,7 @@ impl Refusal {
             Self::Undecodable(_)
             | Self::UnknownCodec { .. }
             | Self::NotRebuilt { .. }
+            | Self::InvalidLeaderEpoch { .. }
             | Self::UnsupportedOffsets { .. }
             | Self::MissingTransactionVersion { .. }
             | Self::OffsetsOutOfOrder { .. }

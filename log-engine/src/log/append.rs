@@ -349,9 +349,7 @@ impl Log {
             match batch.header() {
                 Some(header) => {
                     let entry = EpochEntry { epoch: header.leader_epoch(), start: header.base_offset() };
-                    if writer.epochs.assign(entry) {
-                        self.write_epochs(writer)?;
-                    }
+                    self.note_epoch(writer, entry)?;
                 }
                 None if writer.epochs.latest().is_some() => {
                     writer.epochs = crate::epoch::LeaderEpochs::default();

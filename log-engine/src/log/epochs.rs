@@ -8,7 +8,7 @@ use super::state::Writer;
 use super::tasks::Task;
 use crate::checkpoint::{EpochCheckpoint, EpochEntry, MAX_TEXT_BYTES, PartitionMetadata, Uuid};
 use crate::epoch::EpochEnd;
-use crate::error::{Error, Result, Rule};
+use crate::error::{Error, Refusal, Result, Rule};
 use crate::fs::{Fs, Source, WriteFs, replace};
 use crate::units::{FilePosition, LeaderEpoch, Offset};
 
@@ -17,13 +17,23 @@ impl Log {
     /// not rise push out those they contradict ([`crate::epoch::LeaderEpochs::assign`]).
     ///
     /// # Errors
-    /// [`crate::Error::Io`] where the file cannot be written.
+    /// [`Refusal::InvalidLeaderEpoch`] for negative values; [`crate::Error::Io`] where the file cannot be written.
     ///
     /// Kafka: `UnifiedLog.assignEpochStartOffset`.
     pub fn assign_epoch(&self, epoch: LeaderEpoch, offset: Offset) -> Result<()> {
         let mut writer = self.writer()?;
-        if writer.epochs.assign(EpochEntry { epoch, start: offset }) {
-            self.write_epochs(&mut writer)?;
+        self.note_epoch(&mut writer, EpochEntry { epoch, start: offset })
+    }
+
+    /// Notes where an epoch begins, durably.
+    ///
+    /// Kafka: `LeaderEpochFileCache.assign`.
+    pub(super) fn note_epoch(&self, writer: &mut Writer, entry: EpochEntry) -> Result<()> {
+        if entry.epoch < LeaderEpoch::new(0) || entry.start < Offset::ZERO {
+            return Err(Refusal::InvalidLeaderEpoch { epoch: entry.epoch.get(), offset: entry.start.get() }.into());
+        }
+        if writer.epochs.assign(entry) {
+            self.write_epochs(writer)?;
         }
         Ok(())
     }

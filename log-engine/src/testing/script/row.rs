@@ -137,13 +137,14 @@ fn refused(refusal: &Refusal) -> Failure {
         Refusal::InvalidProducerEpoch { .. } => ("InvalidProducerEpochException", None, None),
         Refusal::TransactionCoordinatorFenced { .. } => ("TransactionCoordinatorFencedException", None, None),
         Refusal::InvalidTxnState { .. } => ("InvalidTxnStateException", None, None),
-        Refusal::UnknownCodec { .. } | Refusal::NotRebuilt { .. } | Refusal::MissingTransactionVersion { .. } => {
-            ("IllegalArgumentException", None, None)
-        }
+        Refusal::UnknownCodec { .. }
+        | Refusal::NotRebuilt { .. }
+        | Refusal::InvalidLeaderEpoch { .. }
+        | Refusal::MissingTransactionVersion { .. }
+        | Refusal::IndexFull { .. } => ("IllegalArgumentException", None, None),
         Refusal::OffsetsOutOfOrder { .. } => ("OffsetsOutOfOrderException", None, None),
         Refusal::UnexpectedAppendOffset { .. } => ("UnexpectedAppendOffsetException", None, None),
         Refusal::OffsetOverflow { .. } => ("LogSegmentOffsetOverflowException", None, None),
-        Refusal::IndexFull { .. } => ("IllegalArgumentException", None, None),
     };
     Failure { error, code: refusal.protocol_name(), message: refusal.to_string(), cause, records: records.cloned() }
 }
