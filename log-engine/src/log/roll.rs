@@ -124,11 +124,9 @@ impl Log {
             // A broker looks at both indexes here, and so makes their files.
             active.make_indexes()?;
             self.replace_segment(writer, &active, base)?
+        } else if base < active.base() {
+            self.roll_back(writer, &active, base)?
         } else {
-            if base < active.base() {
-                // Only a follower's refused append behind a gap leaves a segment beyond the log's end.
-                return Err(self.cannot_roll(base, &active));
-            }
             self.disk.sealed(active.base());
             active.become_inactive()?;
             let segment = self.add_segment(writer, base)?;
@@ -140,6 +138,17 @@ impl Log {
         self.refresh_high_watermark(writer)?;
         self.submit(Task::Flush { snapshot, until: base }, 0);
         Ok(segment)
+    }
+
+    /// A segment at `base`, the log's end, instead of the one beyond it that a follower's append made before it was refused: only such
+    /// an append, behind a gap, leaves one. Where a broker then takes no append until it starts again, the log goes on.
+    fn roll_back(&self, writer: &mut Writer, beyond: &Arc<Segment>, base: Offset) -> Result<Arc<Segment>> {
+        if beyond.size() > 0 {
+            return Err(self.cannot_roll(base, beyond));
+        }
+        self.lower_recovery_point(base)?;
+        self.delete_snapshots_later(writer, &[beyond.base()])?;
+        self.replace_segment(writer, beyond, base)
     }
 
     /// A segment that begins behind a gap looks, after a crash, like one whose predecessor lost its end. So what lies before the gap is
@@ -164,7 +173,6 @@ impl Log {
         Ok(segment)
     }
 
-    /// A follower's append behind a gap that was refused after it rolled leaves a segment beyond the log's end: no roll fits then.
     fn cannot_roll(&self, base: Offset, active: &Segment) -> Error {
         let (found, expected) = (base.get(), active.base().next().get());
         let rule = Rule::Below { what: "base offset of the new segment", found, least: expected };

@@ -128,7 +128,7 @@ impl Log {
     }
 
     /// What will be written from `offset` on is not durable: that is written down before the log is cut. Where the log's bytes will end.
-    fn lower_recovery_point(&self, offset: Offset) -> Result<Offset> {
+    pub(super) fn lower_recovery_point(&self, offset: Offset) -> Result<Offset> {
         // A batch is never cut: the one that holds the target goes whole, and the log's bytes end before it.
         let segments = Arc::clone(&self.segments());
         let found = segments.floor(offset).map(|segment| segment.translate(offset)).transpose()?.flatten();
