@@ -324,6 +324,7 @@ impl Log {
             self.remember_producers(writer, pending)?;
         }
         writer.producers.update_map_end(facts.last.next());
+        self.update_first_unstable(writer)?;
         Ok(appended)
     }
 
@@ -339,7 +340,7 @@ impl Log {
             };
             self.poisoning(writer.active.append_aborted(&aborted))?;
         }
-        self.update_first_unstable(writer)
+        Ok(())
     }
 
     /// Kafka: `UnifiedLog.assignEpochStartOffset` for each batch.

@@ -151,6 +151,7 @@ impl Log {
             config: ArcSwap::from_pointee(config),
             high_watermark: ArcSwap::from_pointee(OffsetMetadata::only(loaded.log_start)),
             first_unstable: ArcSwapOption::empty(),
+            is_unstable_stale: AtomicBool::new(false),
             writer: Mutex::new(Writer {
                 active,
                 stored_end: loaded.log_end,

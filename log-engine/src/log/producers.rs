@@ -94,7 +94,7 @@ impl Producers {
     ///
     /// Kafka: `ProducerStateManager.truncateFullyAndStartAt`.
     pub(crate) fn truncate_fully_and_start_at(&mut self, fs: &dyn WriteFs, offset: Offset) -> Result<()> {
-        self.states.clear();
+        self.states.reload(None, None);
         for snapshot in std::mem::take(&mut self.snapshots) {
             remove_if_there(fs, &self.path(snapshot))?;
         }
@@ -195,11 +195,11 @@ impl Producers {
             self.on_log_start_incremented(log_start);
             return Ok(());
         }
-        self.states.clear();
+        self.states.reload(None, None);
         while let Some(newest) = self.snapshots.last().copied() {
             match read_snapshot(fs, &self.path(newest)) {
                 Ok(snapshot) => {
-                    self.states.load(&snapshot, Some(expiry));
+                    self.states.reload(Some(&snapshot), Some(expiry));
                     (self.map_end, self.last_snapshot) = (newest, newest);
                     return Ok(());
                 }

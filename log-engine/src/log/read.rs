@@ -31,7 +31,8 @@ pub struct Read {
     pub slice: Option<FileSlice>,
     /// The first batch is larger than the bytes that were asked for.
     pub first_entry_incomplete: bool,
-    /// Aborted transactions that the bytes may hold records of; `None` unless for [`Isolation::TxnCommitted`].
+    /// Aborted transactions that the bytes may hold records of; `None` unless for [`Isolation::TxnCommitted`], and where the log holds no
+    /// batch from the offset on.
     pub aborted: Option<Vec<AbortedTxn>>,
 }
 
@@ -108,7 +109,8 @@ impl Log {
             }
             segment = segments.higher(here.base());
         }
-        Ok(Read::nothing(self.end_bound(), isolation))
+        // Behind the last batch, where a truncation took one whole: also Kafka lists no transactions there.
+        Ok(Read { aborted: None, ..Read::nothing(self.end_bound(), isolation) })
     }
 
     fn found(

@@ -39,6 +39,8 @@ pub struct Log {
     pub(super) config: ArcSwap<LogConfig>,
     pub(super) high_watermark: ArcSwap<OffsetMetadata>,
     pub(super) first_unstable: ArcSwapOption<OffsetMetadata>,
+    /// A truncation left [`Self::first_unstable`] to whoever looks at the high watermark next.
+    pub(super) is_unstable_stale: AtomicBool,
     pub(super) writer: Mutex<Writer>,
     pub(super) tasks: Mutex<Tasks>,
     pub(super) waiters: Waiters,

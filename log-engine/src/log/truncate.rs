@@ -4,6 +4,7 @@
 //! prefix of it that holds everything below the target.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use super::Log;
 use super::state::Writer;
@@ -131,7 +132,8 @@ impl Log {
     pub(super) fn lower_recovery_point(&self, offset: Offset) -> Result<Offset> {
         // A batch is never cut: the one that holds the target goes whole, and the log's bytes end before it.
         let segments = Arc::clone(&self.segments());
-        let found = segments.floor(offset).map(|segment| segment.translate(offset)).transpose()?.flatten();
+        let holding = segments.floor(offset).filter(|segment| segment.size() > 0);
+        let found = holding.map(|segment| segment.translate(offset)).transpose()?.flatten();
         let floor = found.map_or(offset, |found| found.offset.min(offset));
         self.disk.lower_recovery_point(offset, floor);
         self.checkpoint.as_ref().map_or(Ok(()), |checkpoint| checkpoint.write())?;
@@ -163,6 +165,7 @@ impl Log {
     fn rebuild_producers(&self, writer: &mut Writer, target: Offset) -> Result<()> {
         let segments = self.segments();
         // As in Kafka, the first unstable offset stays what it was until a watermark or an append moves it.
+        self.is_unstable_stale.store(true, Ordering::Release);
         writer.producers.rebuild(self.fs(), &segments, self.start(), target, false, self.expiry())
     }
 

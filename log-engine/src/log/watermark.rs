@@ -1,6 +1,7 @@
 //! The high watermark and the offsets that hang on it.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use super::Log;
 use super::metadata::OffsetMetadata;
@@ -32,8 +33,7 @@ impl Log {
         if offset > self.end() {
             return Err(self.out_of_range(offset));
         }
-        let old = self.resolve_high_watermark(&writer)?;
-        if old.offset >= offset {
+        if self.high_watermark_with_place(&mut writer)?.offset >= offset {
             return Ok(false);
         }
         self.put_high_watermark(&mut writer, OffsetMetadata::only(offset))?;
@@ -76,15 +76,15 @@ impl Log {
 
     /// Kafka: `UnifiedLog.maybeIncrementFirstUnstableOffset`.
     pub(super) fn update_first_unstable(&self, writer: &mut Writer) -> Result<()> {
+        self.is_unstable_stale.store(false, Ordering::Release);
+        let known = self.first_unstable.load();
         let unstable = match writer.producers.states().first_unstable_offset() {
-            None => None,
-            Some(offset) => {
-                let known = self.first_unstable.load();
-                match known.as_ref().filter(|known| known.offset == offset && offset >= self.start()) {
-                    Some(known) => Some(Arc::clone(known)),
-                    None => Some(Arc::new(self.resolve(offset.max(self.start()))?)),
-                }
+            None if known.is_none() => return Ok(()),
+            Some(offset) if offset >= self.start() && known.as_ref().is_some_and(|known| known.offset == offset) => {
+                return Ok(());
             }
+            None => None,
+            Some(offset) => Some(Arc::new(self.resolve(offset.max(self.start()))?)),
         };
         self.first_unstable.store(unstable);
         Ok(())
@@ -95,26 +95,31 @@ impl Log {
         OffsetMetadata::at(self.end(), writer.active.base(), writer.active.size())
     }
 
-    /// The high watermark with its place; it falls to the base offset of its batch if that place was not known. Who asks first after it
-    /// moved takes the lock: while the log is cut, what an offset leads to is on its way out.
+    /// The high watermark with its place; it falls to the base offset of its batch if that place was not known.
     ///
     /// Kafka: `UnifiedLog.fetchHighWatermarkMetadata`.
     pub(super) fn resolved_high_watermark(&self) -> Result<OffsetMetadata> {
-        let known = **self.high_watermark.load();
-        match known.place {
-            Some(_) => Ok(known),
-            None => self.resolve_high_watermark(&self.locked()),
+        let known = self.high_watermark.load();
+        if known.place.is_some() {
+            return Ok(**known);
         }
+        let found = Arc::new(self.resolve(known.offset)?);
+        if found.offset != known.offset || self.is_unstable_stale.load(Ordering::Acquire) {
+            // It moves, or the first unstable offset does: what changes the log.
+            return self.high_watermark_with_place(&mut self.locked());
+        }
+        // Whoever moved it meanwhile knows better.
+        self.high_watermark.compare_and_swap(&known, Arc::clone(&found));
+        Ok(*found)
     }
 
-    /// The same for who holds the lock.
-    fn resolve_high_watermark(&self, _: &Writer) -> Result<OffsetMetadata> {
+    fn high_watermark_with_place(&self, writer: &mut Writer) -> Result<OffsetMetadata> {
         let known = **self.high_watermark.load();
         if known.place.is_some() {
             return Ok(known);
         }
         let found = self.resolve(known.offset)?;
-        self.high_watermark.store(Arc::new(found));
+        self.put_high_watermark(writer, found)?;
         Ok(found)
     }
 

@@ -72,13 +72,17 @@ impl ProducerStates {
     #[must_use]
     pub fn from_snapshot(snapshot: &ProducerSnapshot, expiry: Option<Expiry>) -> Self {
         let mut states = Self::default();
-        states.load(snapshot, expiry);
+        states.reload(Some(snapshot), expiry);
         states
     }
 
-    /// Adds what a snapshot holds, without the producers that are due to be forgotten.
-    pub(crate) fn load(&mut self, snapshot: &ProducerSnapshot, expiry: Option<Expiry>) {
-        for entry in &snapshot.entries {
+    /// Forgets all producers and transactions for those of a snapshot, if there is one. Announcements stay: they are not from the log.
+    ///
+    /// Kafka: in `ProducerStateManager.truncateAndReload`.
+    pub fn reload(&mut self, snapshot: Option<&ProducerSnapshot>, expiry: Option<Expiry>) {
+        self.producers.clear();
+        self.transactions = Transactions::default();
+        for entry in snapshot.iter().flat_map(|snapshot| &snapshot.entries) {
             let (id, producer) = (entry.producer_id, ProducerEntry::from_snapshot(entry));
             if expiry.is_some_and(|expiry| expiry.is_due(&producer)) {
                 continue;
@@ -88,15 +92,6 @@ impl ProducerStates {
             }
             self.update(id, producer);
         }
-    }
-
-    /// Forgets all producers and transactions. Announcements stay, for they were not in the log, and so does the order in which
-    /// snapshots are written.
-    ///
-    /// Kafka: `ProducerStateManager.truncateFullyAndStartAt`, `truncateAndReload`.
-    pub(crate) fn clear(&mut self) {
-        self.producers.clear();
-        self.transactions = Transactions::default();
     }
 
     /// Notes one batch that a leader has accepted. `marker` is what the first record of a control batch says ([`Marker::of`]); `None`

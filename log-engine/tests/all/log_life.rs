@@ -6,7 +6,7 @@ use std::sync::Arc;
 use log_engine::log::{ManualClock, RunTasks, TimeTarget};
 use log_engine::{
     AppendAsLeader, BatchBuilder, Codec, Durability, Error, Isolation, LeaderEpoch, Log, LogConfig, NewRecord, Offset,
-    OpenOptions, OsFs, Timestamp,
+    OpenOptions, OsFs, ProducerEpoch, ProducerId, Refusal, Sequence, Timestamp,
 };
 
 const EPOCH: LeaderEpoch = LeaderEpoch::new(0);
@@ -85,4 +85,67 @@ fn plain_and_compressed_batches_follow_each_other_with_the_producers_times() {
         assert_eq!((found, appended.append_time, appended.source_codec), (offsets, None, codec));
         assert_eq!(appended.max_timestamp.get(), START.get() + records - 1);
     }
+}
+
+fn refusal<T: std::fmt::Debug>(result: Result<T, Error>) -> Refusal {
+    match result.unwrap_err() {
+        Error::Refused(refusal) => *refusal,
+        error => panic!("{error}"),
+    }
+}
+
+/// A batch of 600 bytes that a leader of `epoch` has accepted from producer 7.
+fn replicated(offset: i64, epoch: i32, transactional: bool) -> Vec<u8> {
+    let producer = (ProducerId::new(7), ProducerEpoch::new(0), Sequence::new(0));
+    let builder = BatchBuilder::new(Offset::new(offset)).leader_epoch(LeaderEpoch::new(epoch));
+    let mut builder = builder.producer(producer.0, producer.1, producer.2);
+    if transactional {
+        builder = builder.transactional();
+    }
+    builder.push(START, None, Some(&[1; 600]), &[]).unwrap();
+    let mut bytes = Vec::new();
+    builder.finish(&mut bytes).unwrap();
+    bytes
+}
+
+#[test]
+fn a_follower_goes_on_behind_a_refused_append_that_rolled_beyond_the_end() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = open(dir.path(), config(), true);
+    log.append_as_follower(&replicated(0, 0, true), EPOCH).unwrap();
+    let refused = log.append_as_follower(&replicated(50, 0, false), EPOCH);
+    assert!(matches!(refusal(refused), Refusal::InvalidTxnState { offset: 50, .. }));
+    log.run_tasks(RunTasks::Immediate).unwrap();
+    assert_eq!((log.active_segment().get(), log.end().get(), log.recovery_point().get()), (50, 1, 1));
+    let appended = log.append_as_follower(&replicated(1, 0, true), EPOCH).unwrap();
+    assert_eq!((appended.first_offset, appended.segment.get(), log.end().get()), (Some(Offset::new(1)), 1, 2));
+    assert_eq!(read(&log, 1), replicated(1, 0, true));
+    log.run_tasks(RunTasks::All).unwrap();
+    drop(log);
+    let again = open(dir.path(), config(), false);
+    assert_eq!((again.end().get(), again.active_segment().get()), (2, 1));
+    let state = again.describe().unwrap();
+    assert_eq!(state.segments.iter().map(|segment| segment.base.get()).collect::<Vec<_>>(), [0, 1]);
+}
+
+#[test]
+fn epochs_below_zero_are_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = open(dir.path(), config(), true);
+    let expected = Refusal::InvalidLeaderEpoch { epoch: -1, offset: 0 };
+    assert_eq!(refusal(log.append_as_follower(&replicated(0, -1, true), EPOCH)), expected);
+    assert_eq!(refusal(log.assign_epoch(LeaderEpoch::new(-1), Offset::ZERO)), expected);
+    assert_eq!((log.end().get(), log.leader_epochs()), (0, Vec::new()));
+}
+
+#[test]
+fn an_append_without_a_producer_moves_the_first_unstable_offset_behind_a_truncation() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = open(dir.path(), config(), true);
+    log.append_as_follower(&replicated(0, 0, true), EPOCH).unwrap();
+    log.set_high_watermark(Offset::new(1)).unwrap();
+    assert_eq!((log.first_unstable_offset(), log.last_stable_offset().get()), (Some(Offset::ZERO), 0));
+    log.truncate_to(Offset::ZERO).unwrap();
+    append(&log, &["a"]);
+    assert_eq!(log.first_unstable_offset(), None);
 }

@@ -142,3 +142,12 @@ fn a_refused_append_keeps_the_announcement() {
     drop(pending);
     assert_eq!(guard(&leader), given);
 }
+
+#[test]
+fn an_announcement_outlives_a_truncation_that_reads_the_producers_back() {
+    let mut leader = Leader::default();
+    let guard_of_it = start(&mut leader, &announced(0, 3));
+    leader.0.reload(None, None);
+    assert_eq!(guard(&leader), guard_of_it);
+    assert!(leader.0.verification(ProducerId::new(1)).is_some_and(|entry| entry.lowest_sequence == Sequence::new(3)));
+}
