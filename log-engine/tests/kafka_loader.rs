@@ -149,7 +149,7 @@ fn differences(written: &Written, kafka: &Value) -> Vec<String> {
     }
     let mut differences = compare_rows(&[Value::Object(answer)], &[ours]);
     let files = |dir: &Path| manifest(&facts(&OsFs, dir).unwrap());
-    differences.extend(compare_manifests(&files(&written.for_kafka), &files(&written.for_us)));
+    differences.extend(compare_manifests(&files(&written.for_kafka), &files(&written.for_us), true));
     if let Some(end) = written.end {
         if kafka["state"]["log_end"] != end {
             differences.push(format!("Kafka finds the end at {}, we left it at {end}", kafka["state"]["log_end"]));

@@ -177,6 +177,12 @@ impl Log {
         &self.disk.dir
     }
 
+    /// Makes the last segment's index files as long as a broker's are while a log is open. A broker that dies leaves them so.
+    #[cfg(any(test, feature = "testing"))]
+    pub(crate) fn allocate_indexes(&self) -> Result<()> {
+        self.locked().active.allocate_indexes()
+    }
+
     pub(super) fn segments(&self) -> arc_swap::Guard<Arc<Segments>> {
         self.disk.segments.load()
     }

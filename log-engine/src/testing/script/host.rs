@@ -100,9 +100,9 @@ impl Host {
         Ok(())
     }
 
-    /// The process dies: its files stay as they are.
+    /// The process dies: its files stay as they are, which is as a broker would have left them.
     pub(super) fn crash(&mut self) -> Result<(), Failure> {
-        self.log()?;
+        self.log()?.allocate_indexes()?;
         self.log = None;
         Ok(())
     }

@@ -12,15 +12,17 @@ mod damage;
 mod files;
 mod host;
 mod op;
+mod referee;
 mod row;
 mod runner;
 mod settings;
 
 pub use batches::{Described, Payload};
-pub use compare::{compare_manifests, compare_rows};
+pub use compare::{compare_manifests, compare_rows, ends_closed, stuck_at};
 pub use damage::Damage;
 pub use files::{FileFacts, facts, manifest, sha256};
 pub use op::{Action, Op, ScriptError};
+pub use referee::{Expected, Verdict};
 pub use row::{Failure, Row};
 pub use runner::Runner;
 pub use settings::Settings;

@@ -5,7 +5,7 @@ use std::fmt;
 use serde_json::{Map, Value, json};
 
 use super::op::Op;
-use crate::error::{Error, RecordError, Refusal};
+use crate::error::{Error, RecordError, Refusal, Rule};
 
 /// The answer to one operation. `Display` gives its line of JSON, without an end of line.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -99,23 +99,16 @@ impl Failure {
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         let message = error.to_string();
-        match error {
-            Error::Refused(refusal) => refused(&refusal),
-            Error::OffsetOutOfRange { .. } => Self {
-                error: "OffsetOutOfRangeException",
-                code: "OFFSET_OUT_OF_RANGE",
-                message,
-                cause: None,
-                records: None,
-            },
-            _ => Self {
-                error: "KafkaStorageException",
-                code: "KAFKA_STORAGE_ERROR",
-                message,
-                cause: None,
-                records: None,
-            },
-        }
+        let (error, code) = match &error {
+            Error::Refused(refusal) => return refused(refusal),
+            Error::OffsetOutOfRange { .. } => ("OffsetOutOfRangeException", "OFFSET_OUT_OF_RANGE"),
+            // A broker asks the producers' rules also while it loads a log.
+            Error::Corrupt(corrupt) if matches!(corrupt.rule, Rule::NotTransactional { .. }) => {
+                ("InvalidTxnStateException", "INVALID_TXN_STATE")
+            }
+            _ => ("KafkaStorageException", "KAFKA_STORAGE_ERROR"),
+        };
+        Self { error, code, message, cause: None, records: None }
     }
 }
 
