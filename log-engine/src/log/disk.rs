@@ -26,8 +26,6 @@ pub(super) struct LogDisk {
     start: AtomicI64,
     end: AtomicI64,
     recovery_point: AtomicI64,
-    /// Where the log was cut last, if no sync came since: the base offset of the batch that went, which can lie below the log's end.
-    floor: AtomicI64,
     /// Bytes that were written since the log was opened, and those that lay in segments with unsynced offsets then.
     written: AtomicU64,
     /// How many of them a sync has covered.
@@ -43,11 +41,22 @@ struct SyncState {
     is_syncing: bool,
     /// How often the log was cut: a sync that began before a cut says nothing of what came behind it.
     cuts: u64,
+    /// The last cut and those before it, until something behind it is durable.
+    cut: Option<Cut>,
     ended: Option<Ended>,
     /// Base offsets of full segments whose last index entries no sync has covered yet.
     unsynced_seals: BTreeSet<Offset>,
     /// Who is woken when the log is durable up to an offset.
     wakers: BTreeMap<Offset, Vec<Waker>>,
+}
+
+/// A cut before an offset. A batch is never cut: the one that holds the offset goes whole, and no batch ever holds the offsets between.
+#[derive(Clone, Copy, Debug)]
+struct Cut {
+    /// The offset behind the last batch that stayed, or a lower one.
+    stored: Offset,
+    /// Where the log was cut.
+    at: Offset,
 }
 
 /// Whether a sync takes the indexes of the last segment, too.
@@ -84,7 +93,6 @@ impl LogDisk {
             start: AtomicI64::new(start.get()),
             end: AtomicI64::new(end.get()),
             recovery_point: AtomicI64::new(recovery_point.get()),
-            floor: AtomicI64::new(i64::MAX),
             state: Mutex::default(),
             changed: Condvar::new(),
             has_ended: AtomicBool::new(false),
@@ -109,9 +117,11 @@ impl LogDisk {
 
     /// The recovery point as it may be written down: what recovery finds torn from there on may be the crash's.
     pub(super) fn safe_recovery_point(&self) -> Offset {
-        let mut safe = self.recovery_point().min(Offset::new(self.floor.load(Ordering::Acquire)));
-        if let Some(sealed) = self.state().unsynced_seals.first() {
-            safe = safe.min(*sealed);
+        let mut safe = self.recovery_point();
+        {
+            let state = self.state();
+            let bounds = [state.unsynced_seals.first().copied(), state.cut.map(|cut| cut.stored)];
+            safe = bounds.into_iter().flatten().fold(safe, Offset::min);
         }
         let segments = self.segments.load();
         match segments.last() {
@@ -150,11 +160,13 @@ impl LogDisk {
         self.changed.notify_all();
     }
 
-    /// What lies at `end` or behind is not known to be durable any more, nor are bytes that will stand where the batch at `floor`
-    /// stood; a sync that is under way says nothing of them.
-    pub(super) fn lower_recovery_point(&self, end: Offset, floor: Offset) {
-        self.floor.fetch_min(floor.get(), Ordering::AcqRel);
+    /// The log will be cut at `end`, behind the last batch that stays, which ends before `stored`. What lies behind is not known to be
+    /// durable any more; a sync that is under way says nothing of it.
+    pub(super) fn lower_recovery_point(&self, end: Offset, stored: Offset) {
         let mut state = self.state();
+        // What an earlier cut left before this one still stands as long as nothing behind it is durable.
+        let stored = state.cut.map_or(stored, |earlier| earlier.stored.min(stored));
+        state.cut = Some(Cut { stored, at: end });
         state.cuts = state.cuts.wrapping_add(1);
         self.recovery_point.fetch_min(end.get(), Ordering::AcqRel);
     }
@@ -259,7 +271,7 @@ impl LogDisk {
     /// Syncs everything below `base`, where a segment begins behind a gap; all below it is durable then.
     pub(super) fn settle(&self, base: Offset) -> Result<()> {
         self.flush(base, base)?;
-        self.floor.store(i64::MAX, Ordering::Release);
+        self.state().cut = None;
         self.recovery_point.fetch_max(base.get(), Ordering::AcqRel);
         Ok(())
     }
@@ -319,7 +331,8 @@ impl LogDisk {
         }
         if state.cuts == cuts {
             self.recovery_point.fetch_max(reached.get(), Ordering::AcqRel);
-            self.floor.store(i64::MAX, Ordering::Release);
+            // As long as nothing behind the cut is durable, a crash that tears what comes next leaves the log where its batches end.
+            state.cut = state.cut.filter(|cut| reached <= cut.at);
         }
         self.wake(&mut state);
         Ok(state)

@@ -107,4 +107,41 @@ mod tests {
         );
         assert_eq!(log.recovery_checkpoint(), Offset::new(6));
     }
+
+    /// A cut inside a batch leaves offsets that no batch holds. Recovery ends before them if what comes behind is torn, so the recovery
+    /// point that is written down stands before them, too, until something behind them is durable.
+    #[test]
+    fn a_recovery_point_that_is_written_down_is_one_that_recovery_can_reach() {
+        let fs = Arc::new(SimFs::with_folder("/"));
+        let options = |recovery_point| OpenOptions { recovery_point, ..OpenOptions::default() };
+        let open = |fs: Arc<SimFs>, point| {
+            Log::open(fs, Path::new("/t-0"), LogConfig::default(), options(Offset::new(point))).unwrap().0
+        };
+        let log = open(Arc::clone(&fs), 0);
+        let append = |records| {
+            let record = NewRecord { value: Some(b"value"), ..NewRecord::default() };
+            log.append_records(vec![record; records], None, &AppendAsLeader::client(LeaderEpoch::new(0))).unwrap();
+        };
+        append(2);
+        append(3);
+        log.flush(false).unwrap();
+        log.truncate_to(Offset::new(4)).unwrap();
+        let points = || (log.end().get(), log.recovery_point().get(), log.recovery_checkpoint().get());
+        assert_eq!(points(), (4, 4, 2));
+        log.flush(true).unwrap();
+        append(1);
+        assert_eq!(points(), (5, 4, 2), "the batch 4 is not durable, and recovery may end at 2");
+        let torn = Arc::new(fs.after_crash(Outcome::SizeOnly, 0));
+        assert_eq!(open(torn, 2).end(), Offset::new(2));
+        log.truncate_to(Offset::new(4)).unwrap();
+        assert_eq!(points(), (4, 4, 2), "the gap is still the same");
+        append(1);
+        append(1);
+        log.truncate_to(Offset::new(5)).unwrap();
+        assert_eq!(points(), (5, 4, 2), "and is there before another cut");
+        append(1);
+        log.flush(false).unwrap();
+        append(1);
+        assert_eq!(points(), (7, 6, 6));
+    }
 }

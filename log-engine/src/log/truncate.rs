@@ -35,8 +35,7 @@ impl Log {
             self.cut_epochs(&mut writer, end);
             return Ok(false);
         }
-        let floor = self.lower_recovery_point(offset)?;
-        writer.stored_end = writer.stored_end.min(floor);
+        writer.stored_end = self.lower_recovery_point(offset)?;
         let cut = self.cut_to(&mut writer, offset);
         self.waiters.notify();
         self.poisoning(cut)?;
@@ -128,16 +127,16 @@ impl Log {
         Ok(())
     }
 
-    /// What will be written from `offset` on is not durable: that is written down before the log is cut. Where the log's bytes will end.
+    /// What will be written from `offset` on is not durable: that is written down before the log is cut. The offset behind the last
+    /// batch that stays.
     pub(super) fn lower_recovery_point(&self, offset: Offset) -> Result<Offset> {
         // A batch is never cut: the one that holds the target goes whole, and the log's bytes end before it.
         let segments = Arc::clone(&self.segments());
-        let holding = segments.floor(offset).filter(|segment| segment.size() > 0);
-        let found = holding.map(|segment| segment.translate(offset)).transpose()?.flatten();
-        let floor = found.map_or(offset, |found| found.offset.min(offset));
-        self.disk.lower_recovery_point(offset, floor);
+        let found = segments.floor(offset).map(|segment| segment.end_below(offset)).transpose()?;
+        let stored = found.map_or(offset, |stored| stored.min(offset));
+        self.disk.lower_recovery_point(offset, stored);
         self.checkpoint.as_ref().map_or(Ok(()), |checkpoint| checkpoint.write())?;
-        Ok(floor)
+        Ok(stored)
     }
 
     /// A new segment at `base` instead of `old`, which is deleted later.

@@ -125,6 +125,23 @@ impl Segment {
         lookup::offset_behind(&mut self.scan_for(last)?, self.base())
     }
 
+    /// The offset behind the last batch that ends below `offset`, which is where a cut there leaves the segment; the base if there is none.
+    ///
+    /// # Errors
+    /// As [`Self::translate`].
+    pub(crate) fn end_below(&self, offset: Offset) -> Result<Offset> {
+        let mut next = self.base();
+        lookup::walk(&mut self.scan_for(Offset::new(offset.get().saturating_sub(1)))?, |frame| {
+            let last = frame.last_offset()?;
+            if last >= offset {
+                return Ok(Some(()));
+            }
+            next = last.next();
+            Ok(None)
+        })?;
+        Ok(next)
+    }
+
     /// As [`Self::next_offset`], believing the last slot of the index as a broker does: what it says of a segment whose index is
     /// wrong is wrong in the same way.
     ///
