@@ -41,6 +41,9 @@ struct SyncState {
     is_syncing: bool,
     /// How often the log was cut: a sync that began before a cut says nothing of what came behind it.
     cuts: u64,
+    /// Recovery has read what lies below, back to the recovery point, and it may have come from memory alone: a sync of an earlier
+    /// process may have failed. Read back from the disk by the first sync that covers it.
+    believed: Option<Offset>,
     /// The last cut and those before it, until something behind it is durable.
     cut: Option<Cut>,
     ended: Option<Ended>,
@@ -96,6 +99,14 @@ impl LogDisk {
             state: Mutex::default(),
             changed: Condvar::new(),
             has_ended: AtomicBool::new(false),
+        }
+    }
+
+    /// What was read below the log's end when it was opened may have come from memory: nothing of it is promised before it was read
+    /// from the disk.
+    pub(super) fn believes_memory(&self) {
+        if self.recovery_point() < self.end() {
+            self.state().believed = Some(self.end());
         }
     }
 
@@ -311,12 +322,19 @@ impl LogDisk {
         // What is sealed while the sync is under way waits for the next one.
         let seals: Vec<Offset> = state.unsynced_seals.range(..until).copied().collect();
         let from = seals.first().map_or(self.recovery_point(), |sealed| self.recovery_point().min(*sealed));
+        let believed = state.believed;
         drop(state);
         let synced = self.sync_segments(from, until, whole);
+        let read_back = match believed.filter(|_| synced.is_ok()) {
+            Some(end) => self.read_back(from, until.min(end)),
+            None => Ok(()),
+        };
         let mut state = self.state();
         state.is_syncing = false;
         self.changed.notify_all();
-        if let Err(error) = synced {
+        // What was cut meanwhile is not there to be read.
+        let is_cut = state.cuts != cuts;
+        if let Err(error) = synced.and(if is_cut { Ok(()) } else { read_back }) {
             let cause = error.to_string();
             state.ended.get_or_insert(Ended::Failed(cause));
             self.has_ended.store(true, Ordering::Release);
@@ -329,7 +347,8 @@ impl LogDisk {
         for sealed in seals {
             state.unsynced_seals.remove(&sealed);
         }
-        if state.cuts == cuts {
+        if !is_cut {
+            state.believed = state.believed.filter(|end| *end > until);
             self.recovery_point.fetch_max(reached.get(), Ordering::AcqRel);
             // As long as nothing behind the cut is durable, a crash that tears what comes next leaves the log where its batches end.
             state.cut = state.cut.filter(|cut| reached <= cut.at);
@@ -355,6 +374,11 @@ impl LogDisk {
             self.fs.sync_dir(&self.dir)?;
         }
         Ok(())
+    }
+
+    /// Whether the disk has what was synced in the segments with offsets from `from` to `until`.
+    fn read_back(&self, from: Offset, until: Offset) -> Result<()> {
+        self.segments.load().holding(from, until).try_for_each(|segment| segment.read_back())
     }
 
     /// Wakes all who need not wait any longer.

@@ -144,4 +144,44 @@ mod tests {
         append(1);
         assert_eq!(points(), (7, 6, 6));
     }
+
+    /// A process dies behind a sync that failed, and the next one finds in memory what the disk does not have: a start that believes it
+    /// must not promise it.
+    #[test]
+    fn what_only_memory_has_behind_a_failed_sync_is_never_promised() {
+        let mut lost = 0;
+        for seed in 0..50 {
+            let fs = Arc::new(SimFs::with_folder("/"));
+            let open =
+                || Log::open(Arc::clone(&fs) as _, Path::new("/t-0"), LogConfig::default(), OpenOptions::default());
+            let append = |log: &Log| {
+                let record = NewRecord { value: Some(&[7; 700]), ..NewRecord::default() };
+                log.append_records([record], None, &AppendAsLeader::client(LeaderEpoch::new(0))).unwrap();
+            };
+            let (log, _) = open().unwrap();
+            append(&log);
+            log.flush(false).unwrap();
+            append(&log);
+            fs.set_faults(crate::fs::sim::Faults { seed, failing_sync: Some(0), ..Default::default() });
+            assert!(log.flush(false).is_err() && log.recovery_point() == Offset::new(1));
+            drop(log);
+
+            let (log, _) = open().unwrap();
+            assert_eq!(log.end(), Offset::new(2));
+            append(&log);
+            let flushed = log.flush(false);
+            drop(log);
+            let crashed = Arc::new(fs.after_crash(Outcome::Nothing, 0));
+            let (log, _) = Log::open(crashed, Path::new("/t-0"), LogConfig::default(), OpenOptions::default()).unwrap();
+            match flushed {
+                Ok(()) => assert_eq!(log.end(), Offset::new(3), "it was promised"),
+                Err(error) => {
+                    assert!(matches!(error, crate::Error::Corrupt(_)), "{error}");
+                    assert_eq!(open().unwrap().0.end(), Offset::new(1), "what is read now is what the disk has");
+                    lost += 1;
+                }
+            }
+        }
+        assert!((10..50).contains(&lost), "{lost}");
+    }
 }

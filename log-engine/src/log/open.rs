@@ -143,6 +143,9 @@ impl Log {
             .ok_or_else(|| Error::corrupt(dir, FilePosition::START, Rule::Missing { what: "a segment" }))?;
         let recovery_point = loaded.recovery_point.max(loaded.log_start);
         let disk = LogDisk::new(fs, dir.to_owned(), loaded.segments, loaded.log_start, loaded.log_end, recovery_point);
+        if how.trust_cache {
+            disk.believes_memory();
+        }
         let log = Self {
             disk: Arc::new(disk),
             last_interval_sync: Mutex::new(options.clock.monotonic()),

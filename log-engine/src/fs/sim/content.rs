@@ -63,9 +63,11 @@ impl Content {
     }
 
     /// Some pieces reach the disk and the others never will, though they are still read: what a kernel does that marks pages clean
-    /// whether they were written or not.
+    /// whether they were written or not. The length is what it says: a file system whose lengths fail takes no more writes at all.
     pub(super) fn fail_sync(&mut self, random: &mut Random) {
-        self.durable = self.after(Outcome::Sectors, random);
+        let mut bytes = self.sectors(random, |_| true);
+        bytes.resize(self.full_len(), 0);
+        self.durable = Arc::new(bytes);
         self.unsynced.clear();
     }
 
@@ -105,7 +107,7 @@ impl Content {
             Outcome::Nothing => Arc::clone(&self.durable),
             Outcome::Everything => self.with_unsynced(),
             Outcome::Prefix => Arc::new(self.prefix(random)),
-            Outcome::Sectors => Arc::new(self.sectors(random)),
+            Outcome::Sectors => Arc::new(self.sectors(random, Random::coin)),
             Outcome::SizeOnly => {
                 let mut bytes = (*self.durable).clone();
                 bytes.resize(self.full_len(), 0);
@@ -129,8 +131,8 @@ impl Content {
         bytes
     }
 
-    /// Any pieces of the writes, any cuts, with or without the length that belongs to them.
-    fn sectors(&self, random: &mut Random) -> Vec<u8> {
+    /// Any pieces of the writes, the cuts that arrive, with or without the length that belongs to them.
+    fn sectors(&self, random: &mut Random, cut_arrives: impl Fn(&mut Random) -> bool) -> Vec<u8> {
         let mut bytes = (*self.durable).clone();
         let hole = if random.coin() { 0 } else { 0xa5 };
         for change in &self.unsynced {
@@ -142,7 +144,7 @@ impl Content {
                         }
                     }
                 }
-                Unsynced::SetLen(len) if random.coin() => bytes.resize(*len, hole),
+                Unsynced::SetLen(len) if cut_arrives(random) => bytes.resize(*len, hole),
                 Unsynced::SetLen(_) => {}
             }
         }

@@ -12,7 +12,8 @@ pub struct Faults {
     /// Decides how much of a failed call happened.
     pub seed: u64,
     /// After so many syncs of files and folders one fails (EIO): some of what it covered reaches the disk, the rest never will, although it is
-    /// still read. The next sync succeeds, as on a real machine.
+    /// still read. The next sync succeeds, as on a real machine. A file's length is as it is seen: where lengths fail, a file system
+    /// takes no more writes at all.
     pub failing_sync: Option<u64>,
     /// After so many writes one takes only a part of its bytes, perhaps none, and the one behind it has no room (ENOSPC). Then there
     /// is room again.

@@ -4,10 +4,11 @@ use std::ops::ControlFlow;
 use std::sync::atomic::Ordering;
 
 use super::Segment;
+use crate::batch::Stop;
 use crate::error::{Error, Malformed, Result};
 use crate::segment::name::SegmentFile;
 use crate::segment::rebuild::{Indexer, Indexes, Rebuilt, rebuild};
-use crate::segment::scan::{Frame, Scan};
+use crate::segment::scan::{Frame, Scan, Step};
 use crate::segment::txn_index::TxnIndex;
 use crate::units::{FilePosition, Timestamp};
 
@@ -50,6 +51,25 @@ impl Segment {
             None => source,
         };
         rebuild(&mut Scan::new(source), indexer, each)
+    }
+
+    /// Reads the segment from the disk, whatever memory has of it. What is written meanwhile is left out.
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`] at the first byte that is no sound batch: a sync that failed has lost it. [`Error::Io`].
+    pub(crate) fn read_back(&self) -> Result<()> {
+        let source = self.source()?;
+        let path = self.path();
+        self.log()?.forget_cached().map_err(|e| Error::io("drop the cached pages of", &path, e))?;
+        let mut scan = Scan::new(source);
+        loop {
+            let (position, checked) = match scan.next()? {
+                Step::Batch(frame) => (frame.position(), frame.check_crc()),
+                Step::Stop(Stop::End) => return Ok(()),
+                Step::Stop(stop) => (scan.position(), Err(stop.malformed())),
+            };
+            checked.map_err(|malformed| malformed.in_file(&path, position))?;
+        }
     }
 
     /// Makes the files what a check found: the `.log` cut at `valid_end`, the indexes as given, without a `.txnindex` if there is
