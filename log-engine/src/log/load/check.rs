@@ -31,6 +31,12 @@ pub(super) struct Spot {
 }
 
 impl Checked {
+    /// Whether it ceases to be sound at a batch whose checksum fits and that cannot be there.
+    pub(super) fn ends_at_whole_batch(&self) -> bool {
+        let is_refused = matches!(self.rebuilt.end, RebuildEnd::Refused(_));
+        self.facts.broken().is_some() || (is_refused && self.rebuilt.valid_end.get() < self.segment.size())
+    }
+
     /// Where the segment ceases to be sound; `None` if it is to its last byte.
     pub(super) fn spot(&self) -> Option<Spot> {
         let next = self.facts.next();

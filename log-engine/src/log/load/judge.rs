@@ -31,11 +31,18 @@ impl Loader<'_> {
             Some(Cut { at, spot: one.spot().or_else(|| self.lost_end(one, behind?))? })
         });
         let Some(cut) = spot else { return Ok(None) };
-        let Some(segment) = checked.get(cut.at).map(|checked| &checked.segment) else { return Ok(None) };
+        let Some(found) = checked.get(cut.at) else { return Ok(None) };
+        let segment = &found.segment;
         let is_torn = self.options.mode == RecoveryMode::TornTail
+            // No crash leaves a batch whose checksum fits and that cannot be: it, or the one before, was changed since.
+            && !found.ends_at_whole_batch()
             && cut.spot.next >= self.options.recovery_point
             && !self.sound_batch_follows(segment, &cut.spot)?;
-        if is_torn { Ok(Some(cut)) } else { Err(Error::corrupt(&segment.path(), cut.spot.position, cut.spot.rule)) }
+        if is_torn {
+            Ok(Some(cut))
+        } else {
+            Err(Error::corrupt(&segment.path(), cut.spot.position, cut.spot.rule))
+        }
     }
 
     /// The end of a segment that is not there: a crash can keep the name of the next segment and forget how long this one was. A
