@@ -50,6 +50,11 @@ pub mod error;
 pub mod fs;
 pub mod inspect;
 pub mod log;
+#[cfg(feature = "plant")]
+pub mod plant;
+#[cfg(not(feature = "plant"))]
+#[allow(unreachable_pub)]
+mod plant;
 pub mod producer;
 pub mod segment;
 pub mod store;

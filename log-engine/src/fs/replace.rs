@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::{OpenMode, WriteFs, write_all_at};
 use crate::error::{Error, Result};
+use crate::plant::Fault;
 
 /// Makes `bytes` the whole content of `path`, durably: after a crash at any moment the file has its old content or the new one. The
 /// bytes go to `path` with `.tmp` behind it first, as Kafka's checkpoint files do (`CheckpointFile.write`).
@@ -13,11 +14,17 @@ use crate::error::{Error, Result};
 /// [`Error::Io`] where the system refuses. Unless that was the sync of the folder, the old content is still there; only the folder's
 /// sync makes it certain which of the two survives a crash.
 pub fn replace(fs: &dyn WriteFs, path: &Path, bytes: &[u8]) -> Result<()> {
+    if Fault::ReplacedInPlace.is_planted() {
+        return write_whole(fs, path, bytes);
+    }
     let temporary = temporary(path);
     if let Err(error) = write_whole(fs, &temporary, bytes).and_then(|()| fs.rename(&temporary, path)) {
         // What is left of it helps nobody and may be what filled the disk.
         let _ = fs.remove(&temporary);
         return Err(error);
+    }
+    if Fault::NamesNotSynced.is_planted() {
+        return Ok(());
     }
     fs.sync_dir(folder(path))
 }

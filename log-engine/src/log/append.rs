@@ -18,6 +18,7 @@ use crate::batch::{
 use crate::checkpoint::EpochEntry;
 use crate::compress::Codec;
 use crate::error::{Malformed, Refusal, Result, Rule};
+use crate::plant::Fault;
 use crate::producer::{Announcement, CachedBatch, Marker, PendingUpdates, ProducerRules, VerificationGuard};
 use crate::segment::AbortedTxn;
 use crate::units::{LeaderEpoch, Offset, ProducerEpoch, ProducerId, Timestamp};
@@ -313,7 +314,9 @@ impl Log {
         };
         if let Err(error) = writer.active.append(bytes) {
             // Cut back to what was there before, so that nothing stands between it and the next append.
-            self.poisoning(writer.active.undo())?;
+            if !Fault::FailedWriteKept.is_planted() {
+                self.poisoning(writer.active.undo())?;
+            }
             return Err(error);
         }
         writer.stored_end = facts.last.next();

@@ -15,6 +15,7 @@ use arc_swap::ArcSwap;
 use super::segments::Segments;
 use crate::error::{Error, Result};
 use crate::fs::WriteFs;
+use crate::plant::Fault;
 use crate::units::Offset;
 
 /// Segments, start, end and recovery point of an open log.
@@ -128,6 +129,9 @@ impl LogDisk {
 
     /// The recovery point as it may be written down: what recovery finds torn from there on may be the crash's.
     pub(super) fn safe_recovery_point(&self) -> Offset {
+        if Fault::RecoveryPointTooFar.is_planted() {
+            return self.end();
+        }
         let mut safe = self.recovery_point();
         {
             let state = self.state();
@@ -146,6 +150,9 @@ impl LogDisk {
 
     /// The segment that begins at `base` is full: what its indexes got at the end is to be synced.
     pub(super) fn sealed(&self, base: Offset) {
+        if Fault::SealNotWaitedFor.is_planted() {
+            return;
+        }
         self.state().unsynced_seals.insert(base);
     }
 
@@ -335,6 +342,9 @@ impl LogDisk {
         // What was cut meanwhile is not there to be read.
         let is_cut = state.cuts != cuts;
         if let Err(error) = synced.and(if is_cut { Ok(()) } else { read_back }) {
+            if Fault::SyncRetried.is_planted() {
+                return Err(error);
+            }
             let cause = error.to_string();
             state.ended.get_or_insert(Ended::Failed(cause));
             self.has_ended.store(true, Ordering::Release);
@@ -358,10 +368,16 @@ impl LogDisk {
     }
 
     fn sync_segments(&self, from: Offset, until: Offset, whole: Whole) -> Result<()> {
+        if Fault::AnswerBeforeSync.is_planted() {
+            return Ok(());
+        }
         let segments = self.segments.load();
         let active = segments.last().map(|active| active.base());
         let mut is_new = false;
         for segment in segments.holding(from, until) {
+            if Fault::FullSegmentNotSynced.is_planted() && active != Some(segment.base()) {
+                continue;
+            }
             if whole == Whole::No && active == Some(segment.base()) {
                 segment.flush_log()?;
             } else {
@@ -369,7 +385,7 @@ impl LogDisk {
             }
             is_new |= segment.base() >= from;
         }
-        if is_new {
+        if is_new && !Fault::NoFolderSync.is_planted() {
             // A new segment's name has to survive before anything in it is promised.
             self.fs.sync_dir(&self.dir)?;
         }
@@ -378,6 +394,9 @@ impl LogDisk {
 
     /// Whether the disk has what was synced in the segments with offsets from `from` to `until`.
     fn read_back(&self, from: Offset, until: Offset) -> Result<()> {
+        if Fault::CacheBelieved.is_planted() {
+            return Ok(());
+        }
         self.segments.load().holding(from, until).try_for_each(|segment| segment.read_back())
     }
 

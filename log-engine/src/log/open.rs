@@ -17,9 +17,9 @@ use super::tail::Waiters;
 use super::tasks::{EXPIRY_INTERVAL_MS, Task, Tasks};
 use super::ticket::Durability;
 use crate::batch::Scratch;
-use crate::checkpoint::{EpochCheckpoint, MAX_TEXT_BYTES, PartitionMetadata, Uuid};
+use crate::checkpoint::{EpochCheckpoint, PartitionMetadata, Uuid};
 use crate::error::{Error, Result, Rule};
-use crate::fs::{Fs, OpenMode, Source, WriteFs};
+use crate::fs::{OpenMode, WriteFs};
 use crate::producer::Expiry;
 use crate::units::{FilePosition, Offset};
 

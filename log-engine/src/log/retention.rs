@@ -6,6 +6,7 @@ use super::Log;
 use super::segments::Segments;
 use super::state::Writer;
 use crate::error::Result;
+use crate::plant::Fault;
 use crate::segment::Segment;
 use crate::units::{Offset, Timestamp};
 
@@ -149,13 +150,17 @@ impl Log {
             gone_bases.retain(|base| *base != new.base());
         }
         let segments = Arc::clone(&self.segments());
-        let gone: Vec<_> = segments.iter().filter(|segment| gone_bases.contains(&segment.base())).cloned().collect();
+        let mut gone: Vec<_> =
+            segments.iter().filter(|segment| gone_bases.contains(&segment.base())).cloned().collect();
         if let Some(first_kept) = gone.last().and_then(|last| segments.higher(last.base())) {
             self.raise_log_start(&mut writer, first_kept.base())?;
             self.store_segments(segments.without(&gone_bases));
         }
         // Nobody appends to what is in the set no more: the disk is not waited for with the lock held.
         drop(writer);
+        if Fault::DeletedNewestFirst.is_planted() {
+            gone.reverse();
+        }
         self.delete_segments_later(gone)?;
         self.delete_snapshots_later(&mut *self.writer()?, &bases)?;
         Ok(count)
@@ -250,10 +255,10 @@ mod tests {
     #[test]
     fn an_empty_last_segment_never_goes_and_one_with_data_does() {
         let with = |old: usize, last_size: u64| {
-            let facts: Vec<_> =
-                (0..10).map(|n| (if n == 9 { last_size } else { 1 }, if n < old { 0 } else { 1000 })).collect();
-            let facts = segments(&facts);
-            deletable(&facts, &RetentionLimits { ms: Some(0), ..limits(&facts) }, RetentionReason::Age)
+            let sizes: Vec<_> = (0..10).map(|n| if n == 9 { last_size } else { 1 }).collect();
+            let times: Vec<_> = (0..10).map(|n| if n < old { 0 } else { 1000 }).collect();
+            let facts = segments(&sizes);
+            count(&facts, &RetentionLimits { ms: Some(0), ..limits(&facts) }, RetentionReason::Age, &times)
         };
         assert_eq!((with(6, 0), with(10, 0), with(10, 1)), (6, 9, 10));
     }

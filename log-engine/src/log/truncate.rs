@@ -10,6 +10,7 @@ use super::Log;
 use super::state::Writer;
 use super::tasks::Task;
 use crate::error::Result;
+use crate::plant::Fault;
 use crate::segment::Segment;
 use crate::units::Offset;
 
@@ -88,9 +89,13 @@ impl Log {
             last.allocate_indexes()?;
         }
         // Newest first: what is left is a prefix of the log after any crash.
-        self.delete_segments_later(gone.into_iter().rev().collect())?;
+        let is_newest_first = !Fault::CutOldestFirst.is_planted();
+        let order = if is_newest_first { gone.into_iter().rev().collect() } else { gone };
+        self.delete_segments_later(order)?;
         active.truncate_to(offset, self.now())?;
-        active.flush_log()?;
+        if !Fault::CutNotSynced.is_planted() {
+            active.flush_log()?;
+        }
         self.fs().sync_dir(self.dir())?;
         self.delete_snapshots_later(writer, &bases)?;
         self.cut_epochs(writer, offset);
@@ -135,6 +140,9 @@ impl Log {
         let found = segments.floor(offset).map(|segment| segment.end_below(offset)).transpose()?;
         let stored = found.map_or(offset, |stored| stored.min(offset));
         self.disk.lower_recovery_point(offset, stored);
+        if Fault::RecoveryPointNotLowered.is_planted() {
+            return Ok(stored);
+        }
         self.checkpoint.as_ref().map_or(Ok(()), |checkpoint| checkpoint.write())?;
         Ok(stored)
     }

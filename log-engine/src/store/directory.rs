@@ -8,6 +8,7 @@ use crate::checkpoint::{CleanShutdown, MAX_TEXT_BYTES, MetaProperties, OffsetChe
 use crate::error::{Error, Result, Rule};
 use crate::fs::{Fs, Lock, Source, WriteFs, replace};
 use crate::log::root_files;
+use crate::plant::Fault;
 use crate::units::{FilePosition, Offset, TopicPartition};
 
 /// A log directory under this process's lock.
@@ -77,7 +78,7 @@ impl DataDirectory {
     /// not durable when the last process died are so, too, before anything in them is promised.
     pub(super) fn begin(&self, fs: &dyn WriteFs) -> Result<()> {
         let marker = self.path.join(root_files::CLEAN_SHUTDOWN);
-        if fs.stat(&marker)?.is_some() {
+        if fs.stat(&marker)?.is_some() && !Fault::MarkerKept.is_planted() {
             fs.remove(&marker)?;
         }
         fs.sync_dir(&self.path)

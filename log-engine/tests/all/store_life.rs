@@ -9,8 +9,8 @@ use log_engine::fs::{sim::Faults, sim::SimFs};
 use log_engine::log::{ManualClock, RunTasks, root_files};
 use log_engine::store::Identity;
 use log_engine::{
-    AppendAsLeader, Error, Fs, Isolation, LeaderEpoch, Log, LogConfig, NewRecord, Offset, OpenOptions, OsFs, Store, StoreOptions,
-    StoreReport, Timestamp, TopicPartition, WriteFs,
+    AppendAsLeader, Error, Fs, Isolation, LeaderEpoch, Log, LogConfig, NewRecord, Offset, OpenOptions, OsFs, Store,
+    StoreOptions, StoreReport, Timestamp, TopicPartition, WriteFs,
 };
 
 const START: i64 = 1_700_000_000_000;
@@ -439,6 +439,7 @@ fn each_checkpoint_holds_the_high_watermarks_of_all_partitions() {
     both.sort();
     assert_eq!(both, [entry("topic1", 10), entry("topic2", 15)]);
     assert_eq!((first.high_watermark().get(), second.high_watermark().get()), (10, 15));
+}
 
 // conformance: PMF-001 PMF-002
 #[test]

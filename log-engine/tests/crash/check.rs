@@ -11,11 +11,13 @@ use log_engine::inspect::{Severity, Target, VerifyOptions, verify};
 use log_engine::log::{ManualClock, RunTasks, TimeTarget};
 use log_engine::producer::{Marker, ProducerStates};
 use log_engine::{
-    AppendAsLeader, Batch, Fs, Isolation, LeaderEpoch, Log, NewRecord, Offset, Scratch, Store, Timestamp, Walk,
+    AppendAsLeader, Batch, Error, Fs, Isolation, LeaderEpoch, Log, LogConfig, NewRecord, Offset, Scratch, Store,
+    Timestamp, Walk,
 };
 
-use super::history::{Expected, History};
+use super::history::{Appended, Expected, History};
 use super::random::Random;
+use super::rot;
 use super::workload::{DIR, START, options, partition};
 
 /// What struck.
@@ -25,10 +27,15 @@ pub(super) enum Crash {
     Killed,
     /// The machine.
     Machine(Outcome),
+    /// The machine, with nothing left that was not durable; and of what was, a bit is another one.
+    Rot,
 }
 
-type Checked = Result<(), String>;
+/// The store and the log in it; `None` if the partition is not there.
+pub(super) type Opened = Option<(Store, Arc<Log>)>;
+pub(super) type Checked = Result<(), String>;
 
+/// What must be so, or what is wrong.
 macro_rules! hold {
     ($condition:expr, $($message:tt)+) => {
         if !$condition {
@@ -37,7 +44,9 @@ macro_rules! hold {
     };
 }
 
-/// A folder of the partition.
+pub(super) use hold;
+
+/// The folder of the partition.
 fn folder() -> PathBuf {
     Path::new(DIR).join(partition().to_string())
 }
@@ -46,12 +55,18 @@ fn folder() -> PathBuf {
 pub(super) fn check(history: &History, replay: &Replay, crash: Crash, seed: u64) -> Checked {
     let seed = seed.wrapping_mul(31).wrapping_add(replay.done() as u64);
     let image = strike(replay, crash, seed);
-    let expected = history.expected(replay.done());
+    let (expected, config) = (history.expected(replay.done()), &history.config);
     let promised = if crash == Crash::Killed { expected.written } else { expected.durable };
 
-    no_damage(&image, expected.durable)?;
-    let before = sizes(&image);
-    let Some((store, log)) = open(&image)? else {
+    if crash == Crash::Rot {
+        return rot::check(history, &image, &expected, seed);
+    }
+    // A write that failed and was undone leaves bytes behind those that were durable, as long as nothing else is.
+    if expected.instead.is_empty() {
+        no_damage(&image, expected.durable)?;
+    }
+    let before = contents_of_logs(&image);
+    let Some((store, log)) = open(&image, config)? else {
         hold!(promised == 0, "the partition is gone, and {promised} was promised");
         return Ok(());
     };
@@ -63,27 +78,43 @@ pub(super) fn check(history: &History, replay: &Replay, crash: Crash, seed: u64)
     only_cut(&before, &image)?;
 
     let bytes: Vec<u8> = batches.iter().flatten().copied().collect();
-    again(&image, &log, &bytes, crash, seed)?;
-    next(&image, &store, &log, seed)
+    again(&image, config, &log, &bytes, crash, seed)?;
+    next(&image, &expected, config, &store, &log, seed)
+}
+
+/// Looks at a log that stays open behind an error.
+pub(super) fn open_log(log: &Log, expected: &Expected) -> Checked {
+    offsets(log, expected, expected.written.max(expected.durable))?;
+    let batches = contents(log, expected)?;
+    look_ups(log, &batches)
 }
 
 fn strike(replay: &Replay, crash: Crash, seed: u64) -> SimFs {
     match crash {
         Crash::Killed => replay.restart(),
         Crash::Machine(outcome) => replay.after_crash(outcome, seed),
+        Crash::Rot => replay.after_crash(Outcome::Nothing, seed),
     }
 }
 
 /// C1: opening succeeds. `None` if the partition's folder was not made yet, or was not durable.
-fn open(disk: &SimFs) -> Result<Option<(Store, Arc<Log>)>, String> {
+fn open(disk: &SimFs, config: &LogConfig) -> Result<Opened, String> {
+    try_open(disk, config)?.map_err(|error| {
+        let texts = disk.files().into_iter().filter(|(path, _)| path.to_string_lossy().ends_with("checkpoint"));
+        let texts: Vec<_> = texts.map(|(path, bytes)| (path, String::from_utf8_lossy(&bytes).into_owned())).collect();
+        format!("C1: {error} {texts:?}")
+    })
+}
+
+/// The store, or why the log in it does not open.
+pub(super) fn try_open(disk: &SimFs, config: &LogConfig) -> Result<log_engine::Result<Opened>, String> {
     let clock = Arc::new(ManualClock::at(Timestamp::new(START + 1_000_000)));
-    let opened = Store::open(Arc::new(disk.clone()), &[PathBuf::from(DIR)], options(&clock, 1));
+    let opened = Store::open(Arc::new(disk.clone()), &[PathBuf::from(DIR)], options(&clock, config));
     let (store, report) = opened.map_err(|error| format!("C1: {error}"))?;
-    let told = &report.directories[0];
-    let texts = disk.files().into_iter().filter(|(path, _)| path.to_string_lossy().ends_with("checkpoint"));
-    let texts: Vec<_> = texts.map(|(path, bytes)| (path, String::from_utf8_lossy(&bytes).into_owned())).collect();
-    hold!(told.offline.is_none() && told.failed.is_empty(), "C1: {report:?} {texts:?}");
-    Ok(store.log(&partition()).map(|log| (store, log)))
+    match report.directories.into_iter().flat_map(|told| told.failed).next() {
+        Some((_, error)) => Ok(Err(error)),
+        None => Ok(Ok(store.log(&partition()).map(|log| (store, log)))),
+    }
 }
 
 /// C3, C4, C6.
@@ -92,7 +123,7 @@ fn offsets(log: &Log, expected: &Expected, promised: i64) -> Checked {
         (log.start().get(), log.recovery_point().get(), log.high_watermark().get(), log.end().get());
     hold!(start <= high && high <= end && start <= point && point <= end, "C6: {start} {high} {point} {end}");
     hold!(end >= promised, "C3: the log ends at {end}, and {promised} was promised");
-    let most = expected.batches.last().map_or(expected.start, |batch| batch.last + 1).max(expected.start);
+    let most = expected.most();
     hold!(end <= most, "C4: the log ends at {end}, and nothing was appended behind {most}");
     hold!(start <= expected.start, "C4: the log begins at {start}, and was to begin at {} at most", expected.start);
     Ok(())
@@ -116,14 +147,23 @@ fn contents(log: &Log, expected: &Expected) -> Result<Vec<Vec<u8>>, String> {
         }
         hold!(at_least_one, "C2: nothing whole at {next}");
     }
-    let Some(first) = found.first() else { return Ok(found) };
+    let as_appended = is_stretch(&found, &expected.batches);
+    if as_appended.is_ok() || expected.instead.iter().any(|batches| is_stretch(&found, batches).is_ok()) {
+        return Ok(found);
+    }
+    as_appended.map(|()| found)
+}
+
+/// Whether the batches that were found are a stretch of those that were appended.
+fn is_stretch(found: &[Vec<u8>], appended: &[Appended]) -> Checked {
+    let Some(first) = found.first() else { return Ok(()) };
     let first = Batch::parse(first).unwrap().base_offset().get();
-    let appended = expected.batches.iter().skip_while(|batch| batch.first < first);
+    let appended = appended.iter().skip_while(|batch| batch.first < first);
     for (n, (found, appended)) in found.iter().zip(appended.clone()).enumerate() {
         hold!(**found == *appended.bytes, "C2: batch {n} behind offset {first} is not what was appended");
     }
     hold!(found.len() <= appended.count(), "C4: more batches than were appended");
-    Ok(found)
+    Ok(())
 }
 
 /// C7: indexes lead where a full scan does.
@@ -144,13 +184,13 @@ fn look_ups(log: &Log, batches: &[Vec<u8>]) -> Checked {
         }
     }
     let described = log.describe().map_err(|error| format!("C7: {error}"))?;
-    let starts_a_segment = described.segments.iter().any(|segment| segment.base == log.start());
+    let starts_with_a_segment = described.segments.first().is_none_or(|segment| segment.base == log.start());
     for time in times {
         let by_scan = records.iter().find(|(offset, at)| *at >= time && *offset >= log.start().get());
         let found = log.offset_for_time(TimeTarget::At(Timestamp::new(time))).map_err(|e| format!("C7: {e}"))?;
         let found = found.map(|found| (found.offset.get(), found.timestamp.get()));
         // As in Kafka, the segment whose largest time decides may have it below the log's start; then nothing is found.
-        let is_hidden = found.is_none() && !starts_a_segment;
+        let is_hidden = found.is_none() && !starts_with_a_segment;
         hold!(
             is_hidden || found == by_scan.copied(),
             "C7: time {time} is found at {found:?}, not {by_scan:?}: {described:?} {records:?}"
@@ -180,15 +220,19 @@ fn derived(log: &Log, batches: &[Vec<u8>]) -> Checked {
     }
     let known: BTreeMap<_, _> = log.leader_epochs().into_iter().map(|entry| (entry.epoch, entry.start)).collect();
     let earliest = known.values().next().copied();
+    let bounds: Vec<_> = batches.iter().map(|bytes| Batch::parse(bytes).unwrap()).collect();
+    let bounds: Vec<_> = bounds.iter().map(|batch| (batch.base_offset(), batch.last_offset())).collect();
     for entry in epochs.iter() {
         // What lay before a log start that was written down with the epochs, and not yet where log starts are, has none.
         if earliest.is_some_and(|earliest| entry.start < earliest) {
             continue;
         }
-        // The first one reaches back to what was deleted.
-        let is_first = known.keys().next() == Some(&entry.epoch);
+        // The first one of those that are there reaches back to what was deleted; what lay there entirely may be known yet.
+        let is_first = epochs.iter().next() == Some(entry);
         let start = known.get(&entry.epoch);
-        let is_right = start == Some(&entry.start) || (is_first && start.is_some_and(|start| *start <= entry.start));
+        // Where a truncation took the batch with which it began, and that one began below the target, it begins there all the same.
+        let is_gap = |start| bounds.iter().all(|(first, last)| *last < start || *first >= entry.start);
+        let is_right = start.is_some_and(|start| *start <= entry.start && (is_first || is_gap(*start)));
         hold!(is_right, "C8: epoch {} begins at {start:?}, not {}", entry.epoch, entry.start);
     }
     let described = log.describe().map_err(|error| format!("C9: {error}"))?;
@@ -221,7 +265,7 @@ fn derived(log: &Log, batches: &[Vec<u8>]) -> Checked {
 /// C11: before recovery `verify` finds nothing wrong with the batches of segments that were durable to their end.
 fn no_damage(disk: &SimFs, durable: i64) -> Checked {
     let bases: Vec<String> =
-        sizes(disk).into_keys().map(|path| path.file_stem().unwrap().to_string_lossy().into()).collect();
+        contents_of_logs(disk).into_keys().map(|path| path.file_stem().unwrap().to_string_lossy().into()).collect();
     let whole =
         bases.iter().zip(bases.iter().skip(1)).filter(|(_, next)| next.parse().is_ok_and(|next: i64| next <= durable));
     let whole: Vec<&String> = whole.map(|(base, _)| base).collect();
@@ -262,14 +306,14 @@ fn no_leftovers(disk: &SimFs) -> Checked {
     Ok(())
 }
 
-fn sizes(disk: &SimFs) -> BTreeMap<PathBuf, Vec<u8>> {
+pub(super) fn contents_of_logs(disk: &SimFs) -> BTreeMap<PathBuf, Vec<u8>> {
     let logs = disk.files().into_iter().filter(|(path, _)| path.extension().is_some_and(|suffix| suffix == "log"));
     logs.collect()
 }
 
 /// C14: recovery writes nothing into a `.log`; it cuts.
 fn only_cut(before: &BTreeMap<PathBuf, Vec<u8>>, disk: &SimFs) -> Checked {
-    for (path, bytes) in sizes(disk) {
+    for (path, bytes) in contents_of_logs(disk) {
         let was = before.get(&path).map(Vec::as_slice).unwrap_or_default();
         hold!(was.starts_with(&bytes), "C14: {} was written to by its recovery", path.display());
     }
@@ -283,7 +327,7 @@ fn all_bytes(log: &Log) -> Result<Vec<u8>, String> {
 }
 
 /// C5: recovering again, and after a crash inside the recovery, gives the same.
-fn again(image: &SimFs, log: &Log, bytes: &[u8], crash: Crash, seed: u64) -> Checked {
+fn again(image: &SimFs, config: &LogConfig, log: &Log, bytes: &[u8], crash: Crash, seed: u64) -> Checked {
     let end = log.end();
     let mut random = Random::new(seed);
     let operations = image.operations();
@@ -296,7 +340,7 @@ fn again(image: &SimFs, log: &Log, bytes: &[u8], crash: Crash, seed: u64) -> Che
     let outcome = outcomes[random.below(outcomes.len() as u64) as usize];
     // What only the process's death has left is not durable: the machine must not die now.
     let once_more = if crash == Crash::Killed { replay.restart() } else { replay.after_crash(outcome, seed) };
-    let Some((_store, second)) = open(&once_more)? else {
+    let Some((_store, second)) = open(&once_more, config)? else {
         hold!(bytes.is_empty(), "C5: the partition is gone after a crash inside its recovery");
         return Ok(());
     };
@@ -322,13 +366,17 @@ fn again(image: &SimFs, log: &Log, bytes: &[u8], crash: Crash, seed: u64) -> Che
 }
 
 /// C13 and C11: the log goes on, what it promises then is kept, and what it leaves at a clean stop is sound.
-fn next(image: &SimFs, store: &Store, log: &Log, seed: u64) -> Checked {
+fn next(image: &SimFs, expected: &Expected, config: &LogConfig, store: &Store, log: &Log, seed: u64) -> Checked {
     let record = NewRecord { value: Some(b"behind the crash"), ..NewRecord::default() };
     let how = AppendAsLeader::client(LeaderEpoch::new(1_000));
     let appended = log.append_records([record], None, &how).map_err(|error| format!("C13: {error}"))?;
-    appended.ticket.wait().map_err(|error| format!("C13: {error}"))?;
+    match appended.ticket.wait() {
+        // The sync before the process died had failed: what it lost is noticed before anything is promised.
+        Err(Error::Corrupt(_)) if expected.is_unsure => return Ok(()),
+        waited => waited.map_err(|error| format!("C13: {error}"))?,
+    }
     let end = log.end();
-    let Some((_other, found)) = open(&image.after_crash(Outcome::Nothing, seed))? else {
+    let Some((_other, found)) = open(&image.after_crash(Outcome::Nothing, seed), config)? else {
         return Err("C13: the partition is gone".to_owned());
     };
     hold!(found.end() == end, "C13: {} was promised and the log ends at {}", end, found.end());

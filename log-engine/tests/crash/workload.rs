@@ -1,18 +1,19 @@
-//! A random life of one partition in a store on a simulated disk.
+//! A random life of one partition in a store on a simulated disk, half of them with a disk that fails now and then.
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use log_engine::batch::{AppendOrigin, assign};
-use log_engine::fs::sim::SimFs;
+use log_engine::fs::sim::{Faults, SimFs};
 use log_engine::log::{EndTransaction, ManualClock, RunTasks};
 use log_engine::{
-    AppendAsLeader, BatchBuilder, Durability, LeaderEpoch, Log, LogConfig, Offset, ProducerEpoch, ProducerId, Sequence,
-    Store, StoreOptions, Timestamp, TopicPartition,
+    AppendAsLeader, Batch, BatchBuilder, Durability, Error, LeaderEpoch, Log, LogConfig, Offset, ProducerEpoch,
+    ProducerId, Result, Sequence, Store, StoreOptions, Timestamp, TopicPartition,
 };
 
-use super::history::{Appended, Event, History, What};
+use super::history::{Appended, Event, History, What, expected};
 use super::random::Random;
+use super::{check, faults};
 
 /// Steps of one life.
 const STEPS: u64 = 50;
@@ -26,7 +27,7 @@ pub(super) fn partition() -> TopicPartition {
 }
 
 /// Small segments and indexes, so that much happens in few steps.
-pub(super) fn config() -> LogConfig {
+fn config(durability: Durability) -> LogConfig {
     LogConfig {
         segment_bytes: 500,
         index_interval_bytes: 120,
@@ -34,29 +35,33 @@ pub(super) fn config() -> LogConfig {
         file_delete_delay_ms: 500,
         retention_bytes: Some(1500),
         max_unsynced_bytes: 2000,
+        durability,
         ..LogConfig::default()
     }
 }
 
-pub(super) fn options(clock: &Arc<ManualClock>, threads: usize) -> StoreOptions {
+pub(super) fn options(clock: &Arc<ManualClock>, config: &LogConfig) -> StoreOptions {
     StoreOptions {
-        config: config(),
+        config: config.clone(),
         clock: Arc::clone(clock) as _,
-        threads: std::num::NonZeroUsize::new(threads),
+        threads: std::num::NonZeroUsize::new(1),
         ..StoreOptions::default()
     }
 }
 
-/// The life with this seed.
+/// The life with this seed: of a leader's log or of a follower's, synced now and then or with every append, on a sound disk or on one
+/// that fails.
 pub(super) fn run(seed: u64) -> History {
+    let config = config(if seed % 5 == 4 { Durability::Synced } else { Durability::Os });
     let disk = SimFs::with_folder(DIR);
     let clock = Arc::new(ManualClock::at(Timestamp::new(START)));
-    let store = open(&disk, &clock);
+    let store = open(&disk, &clock, &config).unwrap();
     let log = store.create(&partition(), None).unwrap();
     let mut life = Life {
         random: Random::new(seed),
         disk,
         clock,
+        config,
         store: Some(store),
         log,
         events: Vec::new(),
@@ -64,19 +69,30 @@ pub(super) fn run(seed: u64) -> History {
         epoch: 0,
         now: START,
         is_follower: seed % 3 == 2,
+        has_faults: seed % 2 == 1,
+        may_fail: false,
+        has_lost: false,
     };
     for _ in 0..STEPS {
         life.step();
+        if life.may_fail && faults::lost_names(&life.disk).is_some() {
+            break;
+        }
     }
+    life.disk.set_faults(Faults::default());
     drop(life.store.take());
-    History { disk: life.disk, events: life.events }
+    let lost_names = faults::lost_names(&life.disk);
+    let events = faults::with_failed_syncs(life.events, &life.disk);
+    History { disk: life.disk, events, config: life.config, last_epoch: life.epoch, lost_names }
 }
 
-fn open(disk: &SimFs, clock: &Arc<ManualClock>) -> Store {
-    let (store, report) = Store::open(Arc::new(disk.clone()), &[PathBuf::from(DIR)], options(clock, 1)).unwrap();
-    let told = &report.directories[0];
-    assert!(told.offline.is_none() && told.failed.is_empty(), "{report:?}");
-    store
+/// Opens the store; an error also if its directory or a log in it cannot be opened.
+fn open(disk: &SimFs, clock: &Arc<ManualClock>, config: &LogConfig) -> Result<Store> {
+    let (store, report) = Store::open(Arc::new(disk.clone()), &[PathBuf::from(DIR)], options(clock, config))?;
+    match report.directories.into_iter().flat_map(|told| told.failed).next() {
+        Some((_, error)) => Err(error),
+        None => Ok(store),
+    }
 }
 
 /// A producer that counts, perhaps with a transaction open.
@@ -90,6 +106,7 @@ struct Life {
     random: Random,
     disk: SimFs,
     clock: Arc<ManualClock>,
+    config: LogConfig,
     store: Option<Store>,
     log: Arc<Log>,
     events: Vec<Event>,
@@ -97,15 +114,24 @@ struct Life {
     epoch: i32,
     now: i64,
     is_follower: bool,
+    /// Whether its disk fails now and then.
+    has_faults: bool,
+    /// A fault was set since the log was opened: an error may be its, or come from a log that went on to be poisoned.
+    may_fail: bool,
+    /// A sync found that the disk does not have what an earlier one was to write.
+    has_lost: bool,
 }
 
 impl Life {
     fn step(&mut self) {
+        if self.has_faults {
+            self.set_faults();
+        }
         match self.random.below(20) {
             0..=8 => self.append(),
             9 => self.end_transaction(),
             10 | 11 => self.promise(),
-            12 => self.doing(What::Other("tasks"), |life| life.log.run_tasks(RunTasks::Immediate).map(drop).unwrap()),
+            12 => self.doing(What::Other("tasks"), |life| life.log.run_tasks(RunTasks::Immediate).map(drop)),
             13 => self.tick(),
             14 => self.raise_high_watermark(),
             15 => self.delete_records(),
@@ -116,11 +142,44 @@ impl Life {
         }
     }
 
+    /// Sets faults of the disk, or mends it.
+    fn set_faults(&mut self) {
+        if self.may_fail && self.random.one_in(4) {
+            self.disk.set_faults(Faults::default());
+        } else if self.random.one_in(8) {
+            self.disk.set_faults(faults::draw(&mut self.random, &self.disk));
+            self.may_fail = true;
+        }
+    }
+
     /// Does something and notes between which operations of the disk it lay.
-    fn doing(&mut self, what: What, act: impl FnOnce(&mut Self)) {
+    fn doing(&mut self, what: What, act: impl FnOnce(&mut Self) -> Result<()>) {
         let begins = self.disk.operations();
-        act(self);
-        self.events.push(Event { begins, ends: self.disk.operations(), what });
+        let done = act(self);
+        self.note(begins, what, &done);
+    }
+
+    /// Notes what was done and how it ended. An error has to be one that the disk has caused, and what the log is then has to hold.
+    fn note<T>(&mut self, begins: usize, what: What, done: &Result<T>) {
+        self.events.push(Event { begins, ends: self.disk.operations(), failed: done.is_err(), what });
+        if let Err(error) = done {
+            assert!(self.may_fail, "{error}");
+            assert!(matches!(error, Error::Io { .. } | Error::Poisoned { .. } | Error::Corrupt(_)), "{error}");
+            // Of what a sync has found missing on the disk nothing is there to look at before the next start.
+            self.has_lost |= matches!(error, Error::Corrupt(_));
+            if !self.has_lost {
+                self.look();
+            }
+            self.forget_producers();
+        }
+    }
+
+    /// Looks at the open log behind an error: what it says of itself holds, and all of it can be read when the disk can.
+    fn look(&mut self) {
+        self.disk.set_faults(Faults::default());
+        let events = faults::with_failed_syncs(self.events.clone(), &self.disk);
+        let expected = expected(&events, self.disk.operations());
+        check::open_log(&self.log, &expected).unwrap_or_else(|wrong| panic!("{wrong}, behind an error"));
     }
 
     fn append(&mut self) {
@@ -157,22 +216,23 @@ impl Life {
 
     fn put(&mut self, mut batch: Vec<u8>, origin: AppendOrigin) {
         let begins = self.disk.operations();
-        let epoch = LeaderEpoch::new(self.epoch);
-        let appended = if self.is_follower {
-            assign(&mut batch, self.log.end(), epoch).unwrap();
-            self.log.append_as_follower(&batch, LeaderEpoch::new(i32::MAX)).unwrap()
+        let (epoch, first) = (LeaderEpoch::new(self.epoch), self.log.end());
+        let done = if self.is_follower {
+            assign(&mut batch, first, epoch).unwrap();
+            self.log.append_as_follower(&batch, LeaderEpoch::new(i32::MAX))
         } else {
             let durability = self.random.one_in(4).then_some(Durability::Synced);
             let how = AppendAsLeader { origin, durability, ..AppendAsLeader::coordinator(epoch, 0) };
-            self.log.append_as_leader(&mut batch, &how).unwrap()
+            self.log.append_as_leader(&mut batch, &how)
         };
-        assert!(!appended.duplicate);
-        let ends = self.disk.operations();
-        let (first, last) = (appended.first_offset.unwrap().get(), appended.last_offset.unwrap().get());
-        let batch = Appended { first, last, bytes: batch.into() };
-        self.events.push(Event { begins, ends, what: What::Append(batch) });
-        if appended.ticket.is_durable().unwrap() {
-            self.events.push(Event { begins: ends, ends, what: What::Durable(last + 1) });
+        let (is_there, last) = (self.log.end() > first, Batch::parse(&batch).unwrap().last_offset().get());
+        let batch = Appended { first: first.get(), last, bytes: batch.into() };
+        self.note(begins, if is_there { What::Append(batch) } else { What::Attempt(batch) }, &done);
+        if let Ok(appended) = done {
+            assert!(!appended.duplicate && appended.first_offset == Some(first));
+            if appended.ticket.is_durable().unwrap() {
+                self.doing(What::Durable(last + 1), |_| Ok(()));
+            }
         }
     }
 
@@ -192,14 +252,8 @@ impl Life {
     }
 
     fn promise(&mut self) {
-        let end = self.log.end().get();
-        self.doing(What::Durable(end), |life| {
-            if life.random.one_in(2) {
-                life.log.flush(life.random.one_in(2)).unwrap();
-            } else {
-                life.log.flush(false).unwrap();
-            }
-        });
+        let (end, force) = (self.log.end().get(), self.random.one_in(4));
+        self.doing(What::Durable(end), |life| life.log.flush(force));
     }
 
     fn tick(&mut self) {
@@ -207,48 +261,44 @@ impl Life {
         self.clock.set(Timestamp::new(self.now));
         self.doing(What::Other("tick"), |life| {
             let ticked = life.store.as_ref().unwrap().tick();
-            assert!(ticked.failed.is_empty(), "{ticked:?}");
+            ticked.failed.into_iter().next().map_or(Ok(()), |(_, error)| Err(error))
         });
     }
 
     fn raise_high_watermark(&mut self) {
         let (from, end) = (self.log.high_watermark().get(), self.log.end().get());
         let to = from + i64::try_from(self.random.below(u64::try_from(end - from + 1).unwrap())).unwrap();
-        self.doing(What::HighWatermark(to), |life| {
-            life.log.maybe_increment_high_watermark(Offset::new(to)).unwrap();
-        });
+        self.doing(What::HighWatermark(to), |life| life.log.maybe_increment_high_watermark(Offset::new(to)).map(drop));
     }
 
     fn delete_records(&mut self) {
         let (from, to) = (self.log.start().get(), self.log.high_watermark().get());
         if from < to {
             let to = from + 1 + i64::try_from(self.random.below(u64::try_from(to - from).unwrap())).unwrap();
-            self.doing(What::Start(to), |life| {
-                life.log.delete_records_to(Offset::new(to)).unwrap();
-            });
+            self.doing(What::Start(to), |life| life.log.delete_records_to(Offset::new(to)).map(drop));
         }
     }
 
     fn delete_old(&mut self) {
         let begins = self.disk.operations();
-        self.log.delete_old_segments().unwrap();
-        let what = What::Start(self.log.start().get());
-        self.events.push(Event { begins, ends: self.disk.operations(), what });
+        let done = self.log.delete_old_segments();
+        self.note(begins, What::Start(self.log.start().get()), &done);
     }
 
     fn truncate(&mut self) {
         let (from, end) = (self.log.high_watermark().get(), self.log.end().get());
         if from < end && !self.random.one_in(3) {
             let to = from + i64::try_from(self.random.below(u64::try_from(end - from).unwrap())).unwrap();
-            self.doing(What::Truncate(to), |life| {
-                life.log.truncate_to(Offset::new(to)).unwrap();
-            });
+            self.doing(What::Truncate(to), |life| life.log.truncate_to(Offset::new(to)).map(drop));
             self.forget_producers();
         }
     }
 
     /// What a truncation or a restart took from the producers is what the log says of them now.
     fn forget_producers(&mut self) {
+        if self.has_lost {
+            return;
+        }
         let known = self.log.describe().unwrap().producers;
         self.producers = known
             .into_iter()
@@ -263,22 +313,38 @@ impl Life {
     fn elect(&mut self) {
         self.epoch += 1;
         let (epoch, end) = (LeaderEpoch::new(self.epoch), self.log.end());
-        self.doing(What::Other("election"), |life| life.log.assign_epoch(epoch, end).unwrap());
+        self.doing(What::Other("election"), |life| life.log.assign_epoch(epoch, end));
     }
 
     /// A clean stop and a start, or the death of the process and a start.
     fn restart(&mut self) {
         if self.random.one_in(2) {
             let end = self.log.end().get();
-            self.doing(What::Durable(end), |life| life.store.take().unwrap().close().unwrap());
+            self.doing(What::Durable(end), |life| life.store.take().unwrap().close());
         } else {
             drop(self.store.take());
         }
         self.doing(What::Other("start"), |life| {
-            let store = open(&life.disk, &life.clock);
-            life.log = store.log(&partition()).unwrap();
-            life.store = Some(store);
+            life.store = Some(open(&life.disk, &life.clock, &life.config)?);
+            Ok(())
         });
+        if self.store.is_none() {
+            // It fails as long as the disk does.
+            self.disk.set_faults(Faults::default());
+            self.doing(What::Other("start"), |life| {
+                life.store = Some(open(&life.disk, &life.clock, &life.config).unwrap());
+                Ok(())
+            });
+        }
+        self.log = self.store.as_ref().unwrap().log(&partition()).unwrap();
+        self.has_lost = false;
+        if self.may_fail {
+            let end = self.log.end().get();
+            self.doing(What::Found(end), |_| Ok(()));
+            self.look();
+            // What such a sync has lost may only be noticed by one that succeeds.
+            self.may_fail = faults::has_failed_sync(&self.disk);
+        }
         self.forget_producers();
     }
 }

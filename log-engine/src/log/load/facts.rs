@@ -9,6 +9,7 @@ use crate::checkpoint::EpochEntry;
 use crate::epoch::LeaderEpochs;
 use crate::error::{Error, Malformed, Result, Rule};
 use crate::log::producers::Producers;
+use crate::plant::Fault;
 use crate::producer::{CACHED_BATCHES, Marker, ProducerStates};
 use crate::segment::{AbortedTxn, Frame, IndexFault, Segment, SegmentFile, TxnIndex, TxnIndexBuilder};
 use crate::units::{FilePosition, LeaderEpoch, Offset};
@@ -135,7 +136,7 @@ impl Facts {
         }
         let epoch = frame.header().map(BatchHeader::leader_epoch).filter(|epoch| epoch.get() >= 0);
         match (epoch, self.epoch) {
-            (Some(epoch), Some(known)) if epoch < known => {
+            (Some(epoch), Some(known)) if epoch < known && !Fault::EpochOfRottenHeader.is_planted() => {
                 let (found, least) = (epoch.get().into(), known.get().into());
                 Err(Rule::Below { what: "the leader epoch of the batch", found, least })
             }

@@ -8,6 +8,7 @@ use super::check::{Checked, Spot};
 use super::report::RecoveryMode;
 use crate::error::{Error, Result, Rule};
 use crate::log::producers::read_snapshot;
+use crate::plant::Fault;
 use crate::producer::ProducerStates;
 use crate::segment::{Resync, Scan, Segment, SegmentFile, Step};
 use crate::units::{FilePosition, Offset};
@@ -38,7 +39,7 @@ impl Loader<'_> {
             && !found.ends_at_whole_batch()
             && cut.spot.next >= self.options.recovery_point
             && !self.sound_batch_follows(segment, &cut.spot)?;
-        if is_torn {
+        if is_torn || Fault::DamageCut.is_planted() {
             Ok(Some(cut))
         } else {
             Err(Error::corrupt(&segment.path(), cut.spot.position, cut.spot.rule))

@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering;
 use super::Segment;
 use crate::batch::Stop;
 use crate::error::{Error, Malformed, Result};
+use crate::plant::Fault;
 use crate::segment::name::SegmentFile;
 use crate::segment::rebuild::{Indexer, Indexes, Rebuilt, rebuild};
 use crate::segment::scan::{Frame, Scan, Step};
@@ -38,7 +39,7 @@ impl Segment {
         until: Option<FilePosition>,
         each: impl FnMut(&Frame<'_>) -> ControlFlow<Option<Malformed>>,
     ) -> Result<Rebuilt> {
-        if !trust_cache {
+        if !trust_cache && !Fault::CacheBelieved.is_planted() {
             self.flush_log()?;
             let forgotten = self.log()?.forget_cached();
             forgotten.map_err(|e| Error::io("drop the cached pages of", &self.path(), e))?;
@@ -83,7 +84,7 @@ impl Segment {
         let mut writer = self.writer();
         let mut installed = Installed::default();
         let size = self.size();
-        if valid_end.get() < size {
+        if valid_end.get() < size && !Fault::TornTailKept.is_planted() {
             self.cut_log(valid_end.get())?;
             writer.allocated = valid_end.get();
             installed.cut = size.saturating_sub(valid_end.get());
@@ -91,6 +92,9 @@ impl Segment {
         writer.largest = Some(indexes.largest);
         writer.first_timestamp = None;
         writer.last_aborted = txns.last().map(|txn| txn.last_offset);
+        if Fault::IndexBelieved.is_planted() {
+            return Ok(installed);
+        }
         if self.offsets.replace(indexes.offsets)? {
             installed.rebuilt.push(SegmentFile::OffsetIndex);
         }
