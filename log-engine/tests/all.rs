@@ -35,6 +35,8 @@ mod log_retention;
 mod log_transactions;
 #[path = "all/log_truncate.rs"]
 mod log_truncate;
+#[path = "all/oracle.rs"]
+mod oracle;
 #[path = "all/pages.rs"]
 mod pages;
 #[path = "all/partition.rs"]
