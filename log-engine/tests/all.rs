@@ -45,6 +45,8 @@ mod partition;
 mod producer_life;
 #[path = "all/producers.rs"]
 mod producers;
+#[path = "all/random.rs"]
+mod random;
 #[path = "all/round_trip.rs"]
 mod round_trip;
 #[path = "all/scripts.rs"]

@@ -1,21 +1,18 @@
 //! Random scripts: ours beside Kafka's own storage classes.
 //!
 //! `KAFKA_ORACLE=$PWD/log-engine/tests/kafka-oracle cargo test -p log-engine --test all -- --nocapture oracle` where Java and Maven are at
-//! hand; without the variable the test says that it was left out. The oracle makes up `ORACLE_SCRIPTS` scripts (200), which both carry out.
-//! `ORACLE_SEED=n` begins at another seed.
+//! hand; without the variable the test says that it was left out. The oracle makes up `ORACLE_SCRIPTS` scripts (200), and the generator
+//! that the model has as many; all are carried out by both and compared. `ORACLE_SEED=n` begins at another seed.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use log_engine::testing::script::Expected;
 
+use super::random::{number, run};
 use super::scripts::partition;
 
 const OPERATIONS: usize = 60;
-
-fn number(variable: &str, default: u64) -> u64 {
-    std::env::var(variable).ok().and_then(|value| value.parse().ok()).unwrap_or(default)
-}
 
 /// Runs a command of the oracle.
 fn call(oracle: &Path, args: &[&str], files: &[PathBuf]) {
@@ -46,6 +43,11 @@ fn random_scripts_are_answered_as_kafka_answers_them() {
     let into = made.to_str().unwrap();
     let args = ["random", "--into", into, "--seed", &from, "--count", &many, "--ops", &operations, "--profile", "all"];
     call(&oracle, &args, &[]);
+    for seed in seed..seed + count {
+        let (_folder, dir) = partition();
+        let ran = run(seed, OPERATIONS, &dir).unwrap_or_else(|(wrong, script)| panic!("{wrong}\n{script}"));
+        std::fs::write(made.join(format!("model-{seed}.script")), ran.script).unwrap();
+    }
     let scripts = scripts_in(&made);
     call(&oracle, &["corpus", answered.to_str().unwrap()], &scripts);
 
