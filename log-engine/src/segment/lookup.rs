@@ -5,15 +5,16 @@
 
 use std::ops::Range;
 
-use super::offset_index::{OffsetEntry, OffsetIndex};
+use super::offset_index::{Around, OffsetEntry, OffsetIndex};
 use super::scan::{Frame, HEAD_PIECE, Scan, Step};
 use super::time_index::TimeIndex;
-use crate::batch::{
-    BatchHeader, FRAMING_LEN, Framing, HEADER_LEN, LOG_OVERHEAD, MIN_SIZE, Scratch, Stop, Walk, framing,
-};
+use crate::batch::{BatchHeader, FRAMING_LEN, Framing, HEADER_LEN, MIN_SIZE, Scratch, Stop, Walk, framing};
 use crate::error::{Error, Malformed, Result, Rule};
 use crate::fs::{AlignedBuffer, Source};
 use crate::units::{FilePosition, LeaderEpoch, Offset, Timestamp};
+
+/// The most bytes that are read in the hope that a batch is among them. A larger one is looked up before it is read.
+const MAX_READ_AROUND: usize = 1 << 20;
 
 /// Where a batch is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -176,7 +177,7 @@ pub(super) fn walk_from_checked(log: Source, base: Offset, entry: Option<OffsetE
 pub(super) fn at_next_entry(
     log: &Source,
     base: Offset,
-    (floor, next): (Option<OffsetEntry>, Option<OffsetEntry>),
+    (floor, next, _): Around,
     offset: Offset,
 ) -> Result<Option<BatchPosition>> {
     let start = floor.and_then(|entry| entry.file_position()).unwrap_or(FilePosition::START);
@@ -195,36 +196,69 @@ pub(super) fn at_next_entry(
     Ok(holds.then_some(BatchPosition { offset: first, last_offset: last, position, len }))
 }
 
-/// Where the batch is that holds `offset`, in the file and in `into`, if reading about one distance between index entries, from the entry `floor` on,
-/// brings all of it.
+/// Where the batch is that holds `offset`, in the file and in `into`, if the one read that the index advises brings all of it.
 pub(super) fn read_around(
     log: &Source,
     base: Offset,
-    floor: Option<OffsetEntry>,
+    around: Around,
     offset: Offset,
     into: &mut AlignedBuffer,
 ) -> Result<Option<(FilePosition, Range<usize>)>> {
-    let start = floor.map_or(Some(FilePosition::START), |entry| entry.file_position());
-    let Some(start) = start else { return Ok(None) };
-    into.grow(HEAD_PIECE);
-    let read = log.read_at(into.as_mut_slice().get_mut(..HEAD_PIECE).unwrap_or_default(), start.get())?;
-    let mut walk = Walk::new(into.as_slice().get(..read).unwrap_or_default());
+    let Some(Near { start, until, told }) = near(log, base, around, offset) else { return Ok(None) };
+    let len = usize::try_from(until.min(log.len()).saturating_sub(start));
+    let Some(len) = len.ok().filter(|len| *len <= MAX_READ_AROUND) else { return Ok(None) };
+    into.grow(len);
+    let read = log.read_at(into.as_mut_slice().get_mut(..len).unwrap_or_default(), start)?;
     let mut is_first = true;
-    for (at, batch) in walk.by_ref() {
-        let Some(header) = batch.ok().and_then(|batch| batch.header().copied()) else { return Ok(None) };
+    for (at, batch) in Walk::new(into.as_slice().get(..read).unwrap_or_default()) {
+        let Some((batch, header)) = batch.ok().and_then(|batch| Some((batch, batch.header()?))) else {
+            return Ok(None);
+        };
         let (first, last) = (header.base_offset(), header.last_offset());
-        // The batch that the entry tells of, as `walk_from_checked` has it.
-        let told = floor.map_or(last, |entry| entry.offset(base));
-        if first < base || first > last || (is_first && last > told) {
+        // The batch that the entry tells of, as `walk_from_checked` has it; and none before it can hold the offset.
+        let is_other = is_first && told.is_some_and(|told| last > told || first > offset);
+        if first < base || first > last || is_other {
             return Ok(None);
         }
         if last >= offset {
-            let len = usize::try_from(header.batch_length()).unwrap_or(0).saturating_add(LOG_OVERHEAD);
-            return Ok(Some((start.plus(at as u64), at..at.saturating_add(len))));
+            return Ok(Some((
+                FilePosition::new(start.saturating_add(at as u64)),
+                at..at.saturating_add(batch.bytes().len()),
+            )));
         }
         is_first = false;
     }
     Ok(None)
+}
+
+/// Bytes of a segment that most likely hold the batch of an offset.
+struct Near {
+    start: u64,
+    until: u64,
+    /// The last offset of the batch at the start, if an entry told it.
+    told: Option<Offset>,
+}
+
+/// Where to read for `offset`: the batch of the entry with that very offset; the one of the entry behind it, where most batches have an
+/// entry of their own; or else about one distance between entries. `None` for an index that cannot be right.
+fn near(log: &Source, base: Offset, (floor, next, behind): Around, offset: Offset) -> Option<Near> {
+    let place = |entry: OffsetEntry| Some((entry.file_position()?.get(), Some(entry.offset(base))));
+    let end = |entry: Option<OffsetEntry>| match entry {
+        Some(entry) => Some(place(entry)?.0),
+        None => Some(log.len()),
+    };
+    let (start, told) = floor.map_or(Some((0, None)), place)?;
+    let next_start = end(next)?;
+    if told == Some(offset) {
+        return Some(Near { start, until: next_start, told });
+    }
+    match next {
+        Some(next) if next_start.saturating_sub(start) > HEAD_PIECE as u64 => {
+            let (start, told) = place(next)?;
+            Some(Near { start, until: end(behind)?, told })
+        }
+        _ => Some(Near { start, until: start.saturating_add(HEAD_PIECE as u64), told }),
+    }
 }
 
 pub(super) fn find(scan: &mut Scan, offset: Offset) -> Result<Option<BatchPosition>> {

@@ -27,6 +27,9 @@ pub struct OffsetEntry {
     pub position: i32,
 }
 
+/// The entry that an offset is looked up from, and the two behind it.
+pub(super) type Around = (Option<OffsetEntry>, Option<OffsetEntry>, Option<OffsetEntry>);
+
 /// Where to begin to look for an offset.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OffsetPosition {
@@ -93,12 +96,13 @@ impl OffsetIndex {
         Some((slot, self.get(slot)?))
     }
 
-    /// The entry that [`Self::lookup`] answers from, and the one behind it.
-    pub(super) fn around(&self, target: Offset) -> (Option<OffsetEntry>, Option<OffsetEntry>) {
-        match self.lookup_slot(target) {
-            Some((slot, entry)) => (Some(entry), self.get(slot.saturating_add(1))),
-            None => (None, self.get(0)),
-        }
+    /// The entry that [`Self::lookup`] answers from, and the two behind it.
+    pub(super) fn around(&self, target: Offset) -> Around {
+        let (floor, next) = match self.lookup_slot(target) {
+            Some((slot, entry)) => (Some(entry), slot.saturating_add(1)),
+            None => (None, 0),
+        };
+        (floor, self.get(next), self.get(next.saturating_add(1)))
     }
 
     /// An entry whose position lies `bytes` or more behind `start`, so that no offset that was read from there reaches it; `None` if

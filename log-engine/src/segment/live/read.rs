@@ -69,12 +69,12 @@ impl Segment {
     /// # Errors
     /// [`crate::Error::Corrupt`] where what stands between batches cannot be one; [`crate::Error::Io`].
     pub fn translate(&self, offset: Offset) -> Result<Option<BatchPosition>> {
-        let (floor, next) = self.offsets.read(|index| index.around(offset))?;
+        let around = self.offsets.read(|index| index.around(offset))?;
         let source = self.source()?;
-        if let Some(found) = lookup::at_next_entry(&source, self.base(), (floor, next), offset)? {
+        if let Some(found) = lookup::at_next_entry(&source, self.base(), around, offset)? {
             return Ok(Some(found));
         }
-        let mut scan = lookup::walk_from_checked(source, self.base(), floor)?;
+        let mut scan = lookup::walk_from_checked(source, self.base(), around.0)?;
         lookup::find(&mut scan, offset)
     }
 
@@ -88,20 +88,14 @@ impl Segment {
         offset: Offset,
         into: &mut AlignedBuffer,
     ) -> Result<Option<(FilePosition, Range<usize>)>> {
-        let (floor, next) = self.offsets.read(|index| index.around(offset))?;
+        let around = self.offsets.read(|index| index.around(offset))?;
         let source = self.source()?;
-        let found = match lookup::at_next_entry(&source, self.base(), (floor, next), offset)? {
-            Some(found) => found,
-            None => {
-                let around = lookup::read_around(&source, self.base(), floor, offset, into)?;
-                if around.is_some() {
-                    return Ok(around);
-                }
-                let mut scan = lookup::walk_from_checked(source.clone(), self.base(), floor)?;
-                let Some(found) = lookup::find(&mut scan, offset)? else { return Ok(None) };
-                found
-            }
-        };
+        let read = lookup::read_around(&source, self.base(), around, offset, into)?;
+        if read.is_some() {
+            return Ok(read);
+        }
+        let mut scan = lookup::walk_from_checked(source.clone(), self.base(), around.0)?;
+        let Some(found) = lookup::find(&mut scan, offset)? else { return Ok(None) };
         let corrupt = |rule| Error::corrupt(source.path(), found.position, rule);
         let limit = MAX_BUFFERED_BATCH as u64;
         let len = usize::try_from(found.len).ok().filter(|len| *len <= MAX_BUFFERED_BATCH);

@@ -206,6 +206,26 @@ fn records_that_do_not_decode_are_an_error_only_where_they_are_looked_at() {
     assert!(find(T + 11, 1000).unwrap_err().to_string().starts_with("x.log at byte 156: "));
 }
 
+/// Batches that are larger than the distance between entries, and so have an entry each but for the first.
+#[test]
+fn one_read_brings_a_batch_that_has_an_entry() {
+    let (mut bytes, mut indexer, mut places) = (Vec::new(), Indexer::new(BASE, 4096), Vec::new());
+    for count in [300, 300, 400, 280, 300] {
+        let base = BASE.get() + places.len() as i64;
+        let made = batch(base, &vec![T; count]);
+        let position = FilePosition::new(bytes.len() as u64);
+        indexer.add(position, Offset::new(base + count as i64 - 1), Timestamp::new(T)).unwrap();
+        places.extend(vec![(position, made.clone()); count]);
+        bytes.extend(made);
+    }
+    let (log, index, mut into) = (source(&bytes), indexer.finish().0.offsets, AlignedBuffer::default());
+    for (offset, (position, expected)) in (BASE.get()..).map(Offset::new).zip(places) {
+        let read = read_around(&log, BASE, index.around(offset), offset, &mut into).unwrap();
+        let found = read.map(|(position, range)| (position, into.as_slice()[range].to_vec()));
+        assert_eq!(found, (position > FilePosition::START).then_some((position, expected)), "offset {offset}");
+    }
+}
+
 proptest! {
     #[test]
     fn an_index_with_any_interval_finds_what_a_scan_finds(
@@ -229,6 +249,9 @@ proptest! {
         let found = translate(&log, &indexes.offsets, Offset::new(target)).unwrap();
         let scanned = records.iter().find(|record| record.1 >= target);
         prop_assert_eq!(found.map(|batch| (batch.position, batch.last_offset.get())), scanned.map(|r| (r.0, r.1)));
+        let around = indexes.offsets.around(Offset::new(target));
+        let read = read_around(&log, BASE, around, Offset::new(target), &mut AlignedBuffer::default()).unwrap();
+        prop_assert!(read.is_none() || read.map(|read| read.0) == scanned.map(|r| r.0));
         prop_assert_eq!(next_offset(&log, &indexes.offsets).unwrap(), Offset::new(next));
 
         let (time, from) = (Timestamp::new(T + time), Offset::new(target));
