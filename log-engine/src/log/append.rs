@@ -109,19 +109,20 @@ impl Log {
     pub fn append_as_leader(&self, batches: &mut [u8], how: &AppendAsLeader) -> Result<Appended> {
         let config = self.config.load();
         let call = Call { how, config: &config, now: Timestamp::NONE };
-        let appended = self.lead(batches, &call)?;
-        self.keep_promise(appended, &call)
+        let appended = self.lead(batches, &call);
+        self.keep_promise(&appended, &call)?;
+        appended
     }
 
     /// Syncs behind an append where its level of durability asks for it, with the append lock free for others.
-    fn keep_promise(&self, appended: Appended, call: &Call<'_>) -> Result<Appended> {
+    fn keep_promise(&self, appended: &Result<Appended>, call: &Call<'_>) -> Result<()> {
+        let Ok(appended) = appended else { return Ok(()) };
         let level = match call.how.durability.unwrap_or(call.config.durability) {
             // Nothing was added that would count.
             Durability::EveryN(_) if appended.duplicate => Durability::Os,
             level => level,
         };
-        self.sync_after_append(appended.ticket.end(), level)?;
-        Ok(appended)
+        self.sync_after_append(appended.ticket.end(), level, call.config.max_unsynced_bytes)
     }
 
     fn lead(&self, batches: &mut [u8], call: &Call<'_>) -> Result<Appended> {
@@ -164,9 +165,10 @@ impl Log {
         let call = Call { now: if is_append_time { self.now() } else { call.now }, ..*call };
         let placed = assign_built(batch, built, &self.validation_rules(&call, built.codec));
         let analysis = Analysis::of_built(batch.len(), built);
-        let appended = self.append_placed(&mut writer, batch, &Facts::of(&placed), &analysis, &call)?;
+        let appended = self.append_placed(&mut writer, batch, &Facts::of(&placed), &analysis, &call);
         drop(writer);
-        self.keep_promise(appended, &call)
+        self.keep_promise(&appended, &call)?;
+        appended
     }
 
     /// What every append does before its batches are looked at.
@@ -206,9 +208,10 @@ impl Log {
         let mut writer = self.writer()?;
         let config = self.config.load();
         let call = Call { how: &how, config: &config, now: self.now() };
-        let appended = self.place_as_they_are(&mut writer, valid, &analysis, &call)?;
+        let appended = self.place_as_they_are(&mut writer, valid, &analysis, &call);
         drop(writer);
-        self.keep_promise(appended, &call)
+        self.keep_promise(&appended, &call)?;
+        appended
     }
 
     /// Appends the marker that ends a producer's transaction, as its coordinator does.
@@ -289,26 +292,16 @@ impl Log {
         let incoming =
             Incoming { bytes: bytes.len() as u64, max_timestamp: facts.max_timestamp, last_offset: facts.last };
         self.roll_if_full(writer, &incoming, facts.first, call)?;
-        let mut appended = Appended {
-            first_offset: facts.first,
-            last_offset: Some(facts.last),
-            max_timestamp: facts.max_timestamp,
-            append_time: facts.append_time,
-            duplicate: false,
-            valid_bytes: analysis.valid_bytes,
-            source_codec: analysis.source_codec,
-            batch_epoch: analysis.last_leader_epoch,
-            segment: writer.active.base(),
-            ticket: self.ticket(facts.last.next()),
-        };
         let pending = match check_producers(writer, bytes, call)? {
             Checked::Duplicate(first_write) => {
-                appended.first_offset = Some(first_write.first_offset());
-                appended.last_offset = Some(first_write.last_offset);
-                appended.append_time = Some(first_write.timestamp);
-                appended.duplicate = true;
-                appended.ticket = self.ticket(first_write.last_offset.next());
-                return Ok(appended);
+                return Ok(Appended {
+                    first_offset: Some(first_write.first_offset()),
+                    last_offset: Some(first_write.last_offset),
+                    append_time: Some(first_write.timestamp),
+                    duplicate: true,
+                    ticket: self.ticket(first_write.last_offset.next()),
+                    ..self.answer(writer, facts, analysis)
+                });
             }
             Checked::Pending(pending) => pending,
         };
@@ -328,7 +321,22 @@ impl Log {
         }
         writer.producers.update_map_end(facts.last.next());
         self.update_first_unstable(writer)?;
-        Ok(appended)
+        Ok(self.answer(writer, facts, analysis))
+    }
+
+    fn answer(&self, writer: &Writer, facts: &Facts, analysis: &Analysis) -> Appended {
+        Appended {
+            first_offset: facts.first,
+            last_offset: Some(facts.last),
+            max_timestamp: facts.max_timestamp,
+            append_time: facts.append_time,
+            duplicate: false,
+            valid_bytes: analysis.valid_bytes,
+            source_codec: analysis.source_codec,
+            batch_epoch: analysis.last_leader_epoch,
+            segment: writer.active.base(),
+            ticket: self.ticket(facts.last.next()),
+        }
     }
 
     fn remember_producers(&self, writer: &mut Writer, pending: PendingUpdates) -> Result<()> {

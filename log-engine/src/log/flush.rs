@@ -18,10 +18,10 @@ impl Log {
         self.disk.flush(if force { end.next() } else { end }, end)
     }
 
-    /// Syncs behind an append up to `end` if its level of durability asks for it.
-    pub(super) fn sync_after_append(&self, end: Offset, level: Durability) -> Result<()> {
+    /// Syncs behind an append up to `end` if its level of durability asks for it, or more than `max_unsynced` bytes are not durable.
+    pub(super) fn sync_after_append(&self, end: Offset, level: Durability, max_unsynced: u64) -> Result<()> {
         // So that a crash never takes more than recovery expects one to.
-        if self.disk.unsynced() > self.config.load().max_unsynced_bytes {
+        if self.disk.unsynced() > max_unsynced {
             return self.disk.make_durable(end);
         }
         match level {
