@@ -3,7 +3,7 @@
 //! Writes what Kafka's builder (`MemoryRecordsBuilder`) writes: the base timestamp is that of the first record, the last offset
 //! delta that of the last, and the head's largest timestamp is the records' or the append time.
 
-use zerocopy::IntoBytes;
+use zerocopy::{FromBytes, IntoBytes};
 
 use super::attributes::{Attributes, TimestampType};
 use super::control::end_transaction;
@@ -299,7 +299,7 @@ impl BatchBuilder {
         let max_timestamp = if is_append_time { self.append_time } else { self.max_timestamp };
         let header = self.header(self.attributes, last_offset, max_timestamp, self.body().len())?;
         let mut batch = std::mem::take(&mut self.records);
-        seal(header, &mut batch, 0);
+        seal(&header, &mut batch, 0);
         Ok(batch)
     }
 
@@ -339,7 +339,7 @@ impl BatchBuilder {
         let start = out.len();
         out.resize(start.saturating_add(HEADER_LEN), 0);
         out.extend_from_slice(body);
-        seal(header, out, start);
+        seal(&header, out, start);
         Ok(())
     }
 
@@ -393,13 +393,13 @@ impl BatchBuilder {
     }
 }
 /// Puts `header` into the room kept for it at `start` of `out`, with the checksum of what follows.
-fn seal(mut header: BatchHeader, out: &mut [u8], start: usize) {
+fn seal(header: &BatchHeader, out: &mut [u8], start: usize) {
     let Some(batch) = out.get_mut(start..) else { return };
     if let Some(place) = batch.get_mut(..HEADER_LEN) {
         place.copy_from_slice(header.as_bytes());
     }
-    header.set_crc(crc32c(batch.get(CRC_FROM..).unwrap_or_default()));
-    if let Some(place) = batch.get_mut(..HEADER_LEN) {
-        place.copy_from_slice(header.as_bytes());
+    let crc = crc32c(batch.get(CRC_FROM..).unwrap_or_default());
+    if let Ok((header, _)) = BatchHeader::mut_from_prefix(batch) {
+        header.set_crc(crc);
     }
 }
