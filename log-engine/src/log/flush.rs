@@ -92,7 +92,7 @@ mod tests {
 
         assert_eq!(log.roll().unwrap(), Offset::new(5));
         assert_eq!(log.recovery_point(), Offset::new(5));
-        assert_eq!(log.recovery_checkpoint(), Offset::ZERO);
+        assert_eq!(log.checkpoints().recovery_point, Offset::ZERO);
         log.run_tasks(RunTasks::Due).unwrap();
         assert_eq!(durable_len(&fs, first_index), 4 * 8);
         assert_eq!(log.recovery_checkpoint(), Offset::new(5));

@@ -232,7 +232,7 @@ impl Log {
         self.disk.close();
         self.task_queue().clear();
         self.waiters.notify();
-        Ok(self.checkpoints())
+        Ok(Closed { recovery_point: self.recovery_point(), ..self.checkpoints() })
     }
 
     /// Takes no more writes, without a word to the disk: for a log whose folder goes.
@@ -242,14 +242,15 @@ impl Log {
         self.waiters.notify();
     }
 
-    /// The recovery point as it is to be written down. It can lie below [`Self::recovery_point`]: a truncation inside a batch takes the
-    /// whole batch, and what is appended then stands where it began.
+    /// The recovery point as it is to be written down. It can lie below [`Self::recovery_point`]: the last index entries of a full
+    /// segment are synced later than its batches, and a truncation inside a batch takes the whole batch, and what is appended then
+    /// stands where it began.
     #[must_use]
     pub fn recovery_checkpoint(&self) -> Offset {
         self.disk.safe_recovery_point()
     }
 
-    /// What the checkpoint files of the log directory have to say now.
+    /// What the checkpoint files of the log directory have to say now, with [`Self::recovery_checkpoint`] for the recovery point.
     ///
     /// Kafka: `LogManager.checkpointRecoveryOffsetsInDir`, `checkpointLogStartOffsetsInDir`.
     #[must_use]
@@ -257,7 +258,7 @@ impl Log {
         let first = self.segments().first().map_or(Offset::ZERO, |first| first.base());
         let log_start = self.start();
         Closed {
-            recovery_point: self.recovery_point(),
+            recovery_point: self.recovery_checkpoint(),
             log_start: if log_start > first { log_start } else { Offset::ZERO },
         }
     }

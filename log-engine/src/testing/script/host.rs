@@ -89,7 +89,8 @@ impl Host {
 
     /// Notes what a broker would write into its checkpoint files.
     pub(super) fn checkpoint(&mut self) -> Result<(), Failure> {
-        self.checkpoints = self.log()?.checkpoints();
+        let log = self.log()?;
+        self.checkpoints = Closed { recovery_point: log.recovery_point(), ..log.checkpoints() };
         Ok(())
     }
 
