@@ -191,6 +191,14 @@ impl BatchHeader {
         ProducerId::new(self.producer_id.get())
     }
 
+    /// True if it has the id of a producer: one below -1 is none either.
+    ///
+    /// Kafka: `AbstractRecordBatch.hasProducerId`.
+    #[must_use]
+    pub fn has_producer(&self) -> bool {
+        self.producer_id().get() >= 0
+    }
+
     /// The producer's epoch; -1: none.
     #[must_use]
     pub fn producer_epoch(&self) -> ProducerEpoch {

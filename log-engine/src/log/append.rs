@@ -438,7 +438,7 @@ fn check_producers(writer: &mut Writer, bytes: &[u8], call: &Call<'_>) -> Result
     let Writer { producers, scratch, .. } = writer;
     for (_, batch) in Walk::new(bytes) {
         let batch = batch.map_err(Refusal::CorruptMessage)?;
-        let Some(header) = batch.header().filter(|header| header.producer_id().get() != -1) else { continue };
+        let Some(header) = batch.header().filter(|header| header.has_producer()) else { continue };
         let marker = Marker::of(&batch, scratch).map_err(no_marker)?;
         let updates = pending.get_or_insert_with(|| PendingUpdates::new(rules));
         if let Some(duplicate) = updates.add(producers.states(), header, marker)? {

@@ -239,7 +239,7 @@ impl Producers {
 
     /// Takes one batch in as a follower does; the transaction that it ends, if it ends one.
     pub(crate) fn apply(&mut self, frame: &Frame<'_>) -> std::result::Result<Option<CompletedTransaction>, Malformed> {
-        let Some(header) = frame.header().filter(|header| header.producer_id().get() != -1) else {
+        let Some(header) = frame.header().filter(|header| header.has_producer()) else {
             return Ok(None);
         };
         let marker = match header.attributes().is_control() {

@@ -49,7 +49,7 @@ pub(super) fn check_batch(batch: &Batch<'_>, magic_of_first: i8, origin: AppendO
     if batch.is_control() {
         return invalid("the control bit of a client's batch", 1, "0");
     }
-    if header.producer_id().get() != -1 && header.base_sequence().get() < 0 {
+    if header.has_producer() && header.base_sequence().get() < 0 {
         let sequence = header.base_sequence().get();
         return invalid("the base sequence of a batch with a producer id", sequence.into(), "0 or more");
     }

@@ -114,7 +114,7 @@ impl Producers {
 
     /// Takes one batch in; the transaction that it ends.
     pub(super) fn apply(&mut self, frame: &Frame<'_>) -> std::result::Result<Option<CompletedTransaction>, Malformed> {
-        let Some(header) = frame.header().filter(|header| header.producer_id().get() >= 0) else {
+        let Some(header) = frame.header().filter(|header| header.has_producer()) else {
             return Ok(None);
         };
         let marker = match header.attributes().is_control() {

@@ -100,7 +100,7 @@ impl Facts {
             self.epochs.push(EpochEntry { epoch, start: header.base_offset() });
             self.epoch = Some(epoch);
         }
-        if header.producer_id().get() >= 0 {
+        if header.has_producer() {
             let marker = if header.attributes().is_control() { self.marker(frame) } else { Ok(None) };
             match marker {
                 Ok(marker) => self.keep(Noted { position: frame.position(), header: *header, marker }),

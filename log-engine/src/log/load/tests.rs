@@ -355,6 +355,20 @@ fn leftovers_go_and_a_finished_segment_takes_its_place_if_it_is_sound() {
 }
 
 #[test]
+fn a_batch_with_a_producer_id_below_none_has_no_producer() {
+    let id = (ProducerId::new(-2), ProducerEpoch::new(0), Sequence::new(-1));
+    let mut builder = BatchBuilder::new(Offset::ZERO).producer(id.0, id.1, id.2).transactional().control();
+    builder.push(Timestamp::new(T), Some(b"no marker"), None, &[]).unwrap();
+    let mut log = Vec::new();
+    builder.finish(&mut log).unwrap();
+    let (made, mut files) = loaded(&[(log_path(0), log)].into(), &options(RecoveryMode::TornTail));
+    assert_eq!(end_of(made), 1);
+    files.retain(|path, _| path.extension() != Some("snapshot".as_ref()));
+    let (made, _) = loaded(&files, &LoadOptions { clean: true, ..options(RecoveryMode::TornTail) });
+    assert_eq!(end_of(made), 1, "without a snapshot all batches are looked at");
+}
+
+#[test]
 fn recovery_that_was_interrupted_anywhere_ends_the_same() {
     let files = healthy(&[0, 4, 8], 12);
     let mut torn = change(&files, &log_path(8), |log| log.truncate(2 * LEN as usize + 9));
