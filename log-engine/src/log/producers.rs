@@ -107,11 +107,15 @@ impl Producers {
     ///
     /// Kafka: `ProducerStateManager.removeStraySnapshots`.
     pub(crate) fn remove_stray_snapshots(&mut self, fs: &dyn WriteFs, segments: &Segments) -> Result<()> {
+        self.stray(segments).into_iter().try_for_each(|snapshot| self.remove_snapshot(fs, snapshot))
+    }
+
+    fn stray(&self, segments: &Segments) -> Vec<Offset> {
         let mut stray: Vec<Offset> = self.snapshots.iter().copied().filter(|at| !segments.contains(*at)).collect();
         if stray.last().is_some_and(|newest| segments.last().is_none_or(|last| *newest >= last.base())) {
             stray.pop();
         }
-        stray.into_iter().try_for_each(|snapshot| self.remove_snapshot(fs, snapshot))
+        stray
     }
 
     fn remove_snapshot(&mut self, fs: &dyn WriteFs, snapshot: Offset) -> Result<()> {
@@ -195,20 +199,54 @@ impl Producers {
             self.on_log_start_incremented(log_start);
             return Ok(());
         }
-        self.states.reload(None, None);
-        while let Some(newest) = self.snapshots.last().copied() {
-            match read_snapshot(fs, &self.path(newest)) {
-                Ok(snapshot) => {
-                    self.states.reload(Some(&snapshot), Some(expiry));
-                    (self.map_end, self.last_snapshot) = (newest, newest);
-                    return Ok(());
-                }
-                Err(Error::Corrupt(_)) => self.remove_snapshot(fs, newest)?,
+        let (newest, snapshot) = self.newest_snapshot(fs, log_start, target)?;
+        let unreadable: Vec<Offset> = self.snapshots.range(newest.next()..).copied().collect();
+        unreadable.into_iter().try_for_each(|snapshot| self.remove_snapshot(fs, snapshot))?;
+        self.states.reload(snapshot.as_ref(), Some(expiry));
+        (self.map_end, self.last_snapshot) = (newest, newest);
+        Ok(())
+    }
+
+    /// The newest snapshot of a log from `log_start` to `target` that can be read, and the offset before which its state is; `log_start`
+    /// without one.
+    fn newest_snapshot(
+        &self,
+        fs: &dyn WriteFs,
+        log_start: Offset,
+        target: Offset,
+    ) -> Result<(Offset, Option<ProducerSnapshot>)> {
+        for at in self.snapshots.iter().rev().copied().filter(|at| *at > log_start && *at <= target) {
+            match read_snapshot(fs, &self.path(at)) {
+                Ok(snapshot) => return Ok((at, Some(snapshot))),
+                Err(Error::Corrupt(_)) => {}
                 Err(error) => return Err(error),
             }
         }
-        (self.map_end, self.last_snapshot) = (log_start, log_start);
-        Ok(())
+        Ok((log_start, None))
+    }
+
+    /// Fails where [`Self::rebuild`] would for what it reads, and changes no file. Segments that `is_checked` says yes to are known to
+    /// be sound: if there are no others behind the newest snapshot, nothing is read.
+    pub(crate) fn rehearse(
+        mut self,
+        fs: &dyn WriteFs,
+        segments: &Segments,
+        (log_start, target): (Offset, Offset),
+        expiry: Expiry,
+        is_checked: impl Fn(&Segment) -> bool,
+    ) -> Result<()> {
+        for stray in self.stray(segments) {
+            self.snapshots.remove(&stray);
+        }
+        let (newest, snapshot) = self.newest_snapshot(fs, log_start, target)?;
+        self.map_end = newest;
+        self.states.reload(snapshot.as_ref(), Some(expiry));
+        let holding: Vec<_> = segments.holding(self.map_end, target).cloned().collect();
+        if holding.iter().all(|segment| is_checked(segment)) {
+            return Ok(());
+        }
+        let from = self.map_end;
+        holding.iter().try_for_each(|segment| self.replay(segment, segment.base().max(from), None))
     }
 
     /// Applies the batches of a segment from the one that holds `start` on, up to the one that holds `until`.

@@ -86,6 +86,18 @@ impl Loader<'_> {
         Ok(())
     }
 
+    /// Whether the producers can be made of the segments that were not checked. Changes nothing.
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`] for what stands in the way.
+    pub(super) fn check_replay(&self, checked: &[Checked], cut: Option<&Cut>) -> Result<()> {
+        let Some(first) = self.segments.first() else { return Ok(()) };
+        let cut_in = cut.and_then(|cut| checked.get(cut.at)).map(|checked| checked.segment.base());
+        let bounds = (self.options.log_start.max(first.base()), cut_in.unwrap_or(Offset::new(i64::MAX)));
+        let is_checked = |segment: &Segment| checked.iter().any(|checked| checked.segment.base() == segment.base());
+        self.no_producers()?.rehearse(self.fs.as_ref(), &self.segments, bounds, self.options.expiry, is_checked)
+    }
+
     /// Whether a sound batch that can follow what lies before the spot begins more than the bytes behind it that a crash can take.
     fn sound_batch_follows(&self, segment: &Arc<Segment>, spot: &Spot) -> Result<bool> {
         let last_that_goes = spot.position.get().saturating_add(self.options.max_unsynced_bytes);

@@ -354,6 +354,19 @@ fn leftovers_go_and_a_finished_segment_takes_its_place_if_it_is_sound() {
     }
 }
 
+/// Who believes a clean marker reads only what the producers are made from.
+#[test]
+fn damage_where_nothing_is_checked_changes_nothing_either() {
+    let mut files = healthy(&[0, 4, 8], 10);
+    files
+        .retain(|path, _| !path.ends_with(EpochCheckpoint::FILE_NAME) && path.extension() != Some("snapshot".as_ref()));
+    let damaged = change(&files, &log_path(4), |log| log[LEN as usize + 8..][..4].fill(0xff));
+    for mode in [RecoveryMode::Strict, RecoveryMode::TornTail] {
+        let (refused, after) = loaded(&damaged, &LoadOptions { clean: true, ..options(mode) });
+        assert_eq!((broken(refused).1, after == damaged), (LEN, true), "{mode:?}");
+    }
+}
+
 #[test]
 fn a_batch_with_a_producer_id_below_none_has_no_producer() {
     let id = (ProducerId::new(-2), ProducerEpoch::new(0), Sequence::new(-1));
