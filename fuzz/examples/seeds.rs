@@ -7,7 +7,7 @@ use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use log_engine::testing::fuzz::pack;
+use log_engine::testing::fuzz::{pack, pack_segment};
 use log_engine::testing::golden;
 use log_engine::testing::memory_fs::MemoryFs;
 use log_engine::{Batch, Codec, Walk};
@@ -33,6 +33,8 @@ fn main() {
         let of_kind = of_kind.map(|path| trimmed(fs::read(path).expect("a golden file")));
         put_all(target, of_kind.filter(|file| file.len() <= LONGEST));
     }
+    let segments = files.iter().filter(|path| path.extension() == Some(OsStr::new("log")));
+    put_all("segment_recover", segments.filter_map(|path| segment(path)));
     let texts = files.iter().filter(|path| is_text(path));
     put_all("checkpoints", texts.map(|path| fs::read(path).expect("a golden file")));
 
@@ -54,6 +56,17 @@ fn main() {
     put_all("decompress", different.iter().filter_map(|batch| compressed(batch)));
     put_all("log_dir", directories().into_iter());
     put_all("canary", [b"a bird".to_vec()].into_iter());
+}
+
+/// A `.log` and its indexes as `segment_recover` takes them.
+fn segment(log: &Path) -> Option<Vec<u8>> {
+    let bytes = fs::read(log).expect("a golden file");
+    let indexes = ["index", "timeindex", "txnindex"].map(|ending| {
+        fs::read(log.with_extension(ending)).map(|bytes| if ending == "txnindex" { bytes } else { trimmed(bytes) })
+    });
+    let indexes = indexes.map(Result::unwrap_or_default);
+    let indexes = indexes.each_ref().map(Vec::as_slice);
+    (bytes.len() <= LONGEST).then(|| pack_segment(indexes, &bytes))
 }
 
 /// The undamaged directories under the damaged ones, and a damaged one, each with as many of its files as fit.

@@ -8,24 +8,31 @@ mod batch_gen;
 mod canary;
 mod checkpoints;
 mod decompress;
+mod epoch_truncate;
 mod indexed_log;
 mod indexes;
 mod legacy;
 mod log_dir;
+mod ops;
 mod producer_snapshot;
 mod record_varint;
+mod segment_recover;
 mod segment_scan;
+mod whole_log;
 
 pub use batch::batch;
 pub use batch_gen::batch_gen;
 pub use canary::canary;
 pub use checkpoints::checkpoints;
 pub use decompress::decompress;
+pub use epoch_truncate::epoch_truncate;
 pub use indexes::{index, timeindex, txnindex};
 pub use legacy::legacy_v0_v1;
 pub use log_dir::{log_dir, pack};
+pub use ops::ops;
 pub use producer_snapshot::producer_snapshot;
 pub use record_varint::record_varint;
+pub use segment_recover::{pack_segment, segment_recover};
 pub use segment_scan::segment_scan;
 
 use std::path::Path;
@@ -49,6 +56,9 @@ pub const TARGETS: &[Target] = &[
     ("producer_snapshot", producer_snapshot),
     ("checkpoints", checkpoints),
     ("log_dir", log_dir),
+    ("segment_recover", segment_recover),
+    ("ops", ops),
+    ("epoch_truncate", epoch_truncate),
 ];
 
 /// What a batch may become when it is decompressed here: small, so that the limit is met often.
