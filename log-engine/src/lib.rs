@@ -58,6 +58,7 @@ mod plant;
 pub mod producer;
 pub mod segment;
 pub mod store;
+mod sync;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod units;

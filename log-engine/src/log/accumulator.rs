@@ -2,7 +2,7 @@
 //!
 //! Kafka: the client's `RecordAccumulator`, here beside the log.
 
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use super::Log;
@@ -12,6 +12,7 @@ use super::records::{NewRecord, builder, is_sound, refusal};
 use super::ticket::Ticket;
 use crate::batch::{BatchBuilder, HEADER_LEN};
 use crate::error::{Error, Result};
+use crate::sync::{Mutex, MutexGuard, PoisonError};
 use crate::units::{Offset, Timestamp};
 
 /// More than the numbers in front of a record's parts take, but for its headers.

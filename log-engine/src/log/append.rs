@@ -4,7 +4,6 @@
 //! is asked. Kafka: `UnifiedLog.append`.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use super::Log;
 use super::config::LogConfig;
@@ -21,6 +20,7 @@ use crate::error::{Malformed, Refusal, Result, Rule};
 use crate::plant::Fault;
 use crate::producer::{Announcement, CachedBatch, Marker, PendingUpdates, ProducerRules, VerificationGuard};
 use crate::segment::AbortedTxn;
+use crate::sync::atomic::Ordering;
 use crate::units::{LeaderEpoch, Offset, ProducerEpoch, ProducerId, Timestamp};
 
 /// How a leader appends.

@@ -6,16 +6,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::task::Waker;
-
-use arc_swap::ArcSwap;
 
 use super::segments::Segments;
 use crate::error::{Error, Result};
 use crate::fs::WriteFs;
 use crate::plant::Fault;
+use crate::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use crate::sync::{ArcSwap, Condvar, Mutex, MutexGuard, PoisonError};
 use crate::units::Offset;
 
 /// Segments, start, end and recovery point of an open log.

@@ -1,7 +1,6 @@
 //! The leader epochs of an open log and the id of its topic, and the files that say them.
 
 use std::path::Path;
-use std::sync::atomic::Ordering;
 
 use super::Log;
 use super::state::Writer;
@@ -11,6 +10,7 @@ use crate::epoch::EpochEnd;
 use crate::error::{Error, Refusal, Result, Rule};
 use crate::fs::{Fs, Source, WriteFs, replace};
 use crate::plant::Fault;
+use crate::sync::atomic::Ordering;
 use crate::units::{FilePosition, LeaderEpoch, Offset};
 
 impl Log {

@@ -47,7 +47,7 @@ impl Log {
         };
         let now = self.clock.monotonic();
         let since = {
-            let mut last = self.last_interval_sync.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            let mut last = self.last_interval_sync.lock().unwrap_or_else(crate::sync::PoisonError::into_inner);
             let since = now.saturating_sub(*last);
             if since.as_millis() >= u128::from(interval) {
                 *last = now;

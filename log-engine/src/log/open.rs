@@ -2,10 +2,7 @@
 
 use std::fmt;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
-
-use arc_swap::{ArcSwap, ArcSwapOption};
+use std::sync::Arc;
 
 use super::clock::{Clock, SystemClock};
 use super::config::LogConfig;
@@ -21,6 +18,8 @@ use crate::checkpoint::{EpochCheckpoint, PartitionMetadata, Uuid};
 use crate::error::{Error, Result, Rule};
 use crate::fs::{OpenMode, WriteFs};
 use crate::producer::Expiry;
+use crate::sync::atomic::{AtomicBool, Ordering};
+use crate::sync::{ArcSwap, ArcSwapOption, Mutex};
 use crate::units::{FilePosition, Offset};
 
 /// How a log is opened: what is known of it from outside its folder.

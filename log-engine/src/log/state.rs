@@ -6,10 +6,7 @@
 //! queue of tasks has a lock of its own that is held for no system call.
 
 use std::path::Path;
-use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-
-use arc_swap::{ArcSwap, ArcSwapOption};
+use std::sync::Arc;
 
 use super::clock::Clock;
 use super::config::LogConfig;
@@ -25,6 +22,8 @@ use crate::epoch::LeaderEpochs;
 use crate::error::{Error, Result};
 use crate::fs::WriteFs;
 use crate::segment::{Segment, SegmentOptions};
+use crate::sync::atomic::AtomicBool;
+use crate::sync::{ArcSwap, ArcSwapOption, Mutex, MutexGuard, PoisonError};
 use crate::units::{LeaderEpoch, Offset, Timestamp};
 
 /// The log of one partition, open to append and read. Shared between threads by reference.

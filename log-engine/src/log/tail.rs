@@ -3,14 +3,14 @@
 //! Nobody waits for most appends, so that one costs a load of a counter. Who waits counts itself first and looks at the log
 //! afterwards; who appends moves the log first and looks at the counter afterwards: one of them sees the other.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use super::Log;
 use super::read::Isolation;
 use crate::error::{Error, Result};
+use crate::sync::atomic::{AtomicUsize, Ordering};
+use crate::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use crate::units::Offset;
 
 /// Who waits for a log to move.

@@ -9,7 +9,7 @@ use log_engine::testing::golden;
 
 /// Lowest first. A room may use itself and the rooms on earlier lines; those on one line do not know each other.
 const ROOMS: &[&[&str]] = &[
-    &["units", "plant"],
+    &["units", "plant", "sync"],
     &["error"],
     &["encoding"],
     &["compress"],

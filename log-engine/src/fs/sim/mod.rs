@@ -40,7 +40,7 @@ mod random;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 pub use self::crash::Outcome;
 use self::disk::{Disk, Node};
@@ -50,6 +50,7 @@ use self::operation::Verb;
 pub use self::operation::{Operation, Replay};
 use crate::error::{Error, Result};
 use crate::fs::{OpenMode, WriteFs, write_all_at};
+use crate::sync::{Mutex, MutexGuard, PoisonError};
 
 /// A machine's disk in memory. Copies are handles of the same machine.
 #[derive(Clone, Debug)]

@@ -1,7 +1,5 @@
 //! Appending: one write of the caller's bytes, then the size that readers see, then the index entries that are due.
 
-use std::sync::atomic::Ordering;
-
 use super::index_file::GROUP;
 use super::{MAX_SEGMENT_BYTES, Segment};
 use crate::batch::{Batch, Stop, Walk};
@@ -11,6 +9,7 @@ use crate::segment::index_builder::{IndexFault, offset_entry, room, time_entry};
 use crate::segment::offset_index::{OffsetEntry, OffsetIndex};
 use crate::segment::time_index::{TimeEntry, TimeIndex, TimestampOffset};
 use crate::segment::txn_index::AbortedTxn;
+use crate::sync::atomic::Ordering;
 use crate::units::{FilePosition, Offset, Timestamp};
 
 /// What only the one who appends knows and changes.

@@ -1,13 +1,12 @@
 //! The files of an open segment as files: made durable, closed, renamed, removed.
 
-use std::sync::atomic::Ordering;
-
 use super::{Segment, bytes_of};
 use crate::error::{Error, Result};
 use crate::segment::entries::IndexEntry;
 use crate::segment::name::{Leftover, SegmentFile};
 use crate::segment::offset_index::OffsetEntry;
 use crate::segment::time_index::TimeEntry;
+use crate::sync::atomic::Ordering;
 
 /// The files of a segment, in the order in which Kafka renames and removes them.
 const FILES: [SegmentFile; 4] =

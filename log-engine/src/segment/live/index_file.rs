@@ -1,14 +1,15 @@
 //! An index file of an open segment: mapped or read when it is first asked, grown in memory, written behind.
 
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::Arc;
 
 use super::{Place, bytes_of};
 use crate::error::{Error, Result};
 use crate::fs::{OpenMode, Source, WriteFile, write_all_at};
 use crate::segment::entries::{Index, IndexEntry, MAX_INDEX_BYTES};
 use crate::segment::name::SegmentFile;
+use crate::sync::atomic::{AtomicUsize, Ordering};
+use crate::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 /// Index files of fewer bytes are read, not mapped: each mapping costs the system something, however small it is.
 pub(super) const MAPPED_FROM: u64 = 16 << 10;

@@ -15,8 +15,7 @@ mod recover;
 mod truncate;
 
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 use std::time::UNIX_EPOCH;
 
 pub use read::SegmentRead;
@@ -32,6 +31,8 @@ use super::time_index::{TimeEntry, TimestampOffset};
 use super::txn_index::AbortedTxn;
 use crate::error::{Error, Result, Rule};
 use crate::fs::{Kind, OpenMode, Source, WriteFile, WriteFs};
+use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use crate::sync::{Mutex, MutexGuard, PoisonError};
 use crate::units::{FilePosition, Offset, Timestamp};
 
 /// The most bytes that a `.log` file may have: positions in it are 31-bit numbers. Kafka: `FileRecords`.

@@ -1,7 +1,6 @@
 //! Recovering an open segment: reading all of it, and then making of its files what was found.
 
 use std::ops::ControlFlow;
-use std::sync::atomic::Ordering;
 
 use super::Segment;
 use crate::batch::Stop;
@@ -11,6 +10,7 @@ use crate::segment::name::SegmentFile;
 use crate::segment::rebuild::{Indexer, Indexes, Rebuilt, rebuild};
 use crate::segment::scan::{Frame, Scan, Step};
 use crate::segment::txn_index::TxnIndex;
+use crate::sync::atomic::Ordering;
 use crate::units::{FilePosition, Timestamp};
 
 /// What a recovery changed in the files of a segment.

@@ -1,12 +1,11 @@
 //! Cutting an open segment.
 
-use std::sync::atomic::Ordering;
-
 use super::Segment;
 use crate::error::{Error, Result};
 use crate::segment::lookup;
 use crate::segment::scan::Frame;
 use crate::segment::time_index::TimestampOffset;
+use crate::sync::atomic::Ordering;
 use crate::units::{Offset, Timestamp};
 
 impl Segment {
