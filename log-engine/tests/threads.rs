@@ -8,11 +8,11 @@ use std::future::poll_fn;
 use std::path::Path;
 use std::sync::{Arc, LazyLock};
 
-use log_engine::fs::sim::{Outcome, SimFs};
+use log_engine::fs::sim::{Faults, Outcome, SimFs};
 use log_engine::log::ManualClock;
 use log_engine::{
-    AppendAsLeader, Batch, Isolation, LeaderEpoch, Log, LogConfig, NewRecord, Offset, OpenOptions, Scratch, Ticket,
-    Timestamp, Walk, WriteFs,
+    AppendAsLeader, Batch, Error, Isolation, LeaderEpoch, Log, LogConfig, NewRecord, Offset, OpenOptions, Scratch,
+    Ticket, Timestamp, Walk, WriteFs,
 };
 use shuttle::{check_pct, check_random, future::block_on, thread};
 
@@ -109,6 +109,36 @@ fn no_wake_up_of_a_waiting_reader_is_lost() {
 }
 
 #[test]
+fn what_came_before_a_log_was_closed_is_told_first() {
+    explore(|| {
+        let (_, log) = open();
+        let readers = [END, Isolation::HighWatermark].map(|isolation| {
+            in_thread(&log, move |log| {
+                assert!(log.wait_for(Offset::ZERO, isolation, None).unwrap());
+                let closed = log.wait_for(Offset::new(1), isolation, None);
+                assert!(matches!(closed, Err(Error::Closed { .. })), "{closed:?}");
+            })
+        });
+        append(&log, "x");
+        log.set_high_watermark(Offset::new(1)).unwrap();
+        log.close().unwrap();
+        readers.into_iter().for_each(|reader| reader.join().unwrap());
+    });
+}
+
+#[test]
+fn a_failed_sync_is_told_to_who_waits_for_more() {
+    explore(|| {
+        let (fs, log) = open();
+        let (_, ticket) = append(&log, "x");
+        let reader = in_thread(&log, |log| log.wait_for(Offset::new(1), END, None));
+        fs.set_faults(Faults { failing_sync: Some(0), ..Faults::default() });
+        ticket.wait().unwrap_err();
+        assert!(matches!(reader.join().unwrap(), Err(Error::Closed { .. })));
+    });
+}
+
+#[test]
 fn a_ticket_is_released_only_by_a_sync_that_its_bytes_were_there_for() {
     explore(|| {
         let (fs, log) = open();
@@ -140,4 +170,16 @@ fn survives(fs: &SimFs, offset: Offset) -> bool {
     let files = fs.after_crash(Outcome::Nothing, 0).files();
     let logs = files.iter().filter(|(path, _)| path.extension().is_some_and(|ending| ending == "log"));
     logs.flat_map(|(_, bytes)| records(bytes)).any(|(found, _)| found == offset.get())
+}
+
+/// Also as a future that nobody polls again by himself.
+#[test]
+fn a_ticket_of_what_was_cut_is_told_so() {
+    explore(|| {
+        let (_, log) = open();
+        let (_, ticket) = append(&log, "x");
+        let waiting = thread::spawn(move || block_on(ticket));
+        log.truncate_to(Offset::ZERO).unwrap();
+        assert!(matches!(waiting.join().unwrap(), Err(Error::Overtaken { .. })));
+    });
 }

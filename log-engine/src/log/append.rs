@@ -314,7 +314,7 @@ impl Log {
         }
         writer.stored_end = facts.last.next();
         self.disk.appended(facts.last.next(), bytes.len() as u64);
-        self.waiters.notify();
+        self.disk.waiters.notify();
         self.refresh_high_watermark(writer)?;
         if let Some(pending) = pending {
             self.remember_producers(writer, pending)?;

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::task::Waker;
 
 use super::segments::Segments;
+use super::tail::Waiters;
 use crate::error::{Error, Result};
 use crate::fs::WriteFs;
 use crate::plant::Fault;
@@ -34,6 +35,8 @@ pub(super) struct LogDisk {
     changed: Condvar,
     /// No write is taken: the log is closed, or nobody knows what the disk holds.
     has_ended: AtomicBool,
+    /// Who waits at the log's end. Never told with `state` locked: they ask for it.
+    pub(super) waiters: Waiters,
 }
 
 #[derive(Debug, Default)]
@@ -99,6 +102,7 @@ impl LogDisk {
             state: Mutex::default(),
             changed: Condvar::new(),
             has_ended: AtomicBool::new(false),
+            waiters: Waiters::default(),
         }
     }
 
@@ -175,6 +179,8 @@ impl LogDisk {
             self.recovery_point.fetch_min(end.get(), Ordering::AcqRel);
         }
         self.changed.notify_all();
+        let overtaken = state.wakers.split_off(&end.next());
+        overtaken.into_values().flatten().for_each(Waker::wake);
     }
 
     /// The log will be cut at `end`, behind the last batch that stays, which ends before `stored`. What lies behind is not known to be
@@ -211,6 +217,8 @@ impl LogDisk {
         self.has_ended.store(true, Ordering::Release);
         self.wake(&mut state);
         self.changed.notify_all();
+        drop(state);
+        self.waiters.notify();
     }
 
     /// Whether the log takes writes.
@@ -348,6 +356,8 @@ impl LogDisk {
             state.ended.get_or_insert(Ended::Failed(cause));
             self.has_ended.store(true, Ordering::Release);
             self.wake(&mut state);
+            drop(state);
+            self.waiters.notify();
             return Err(error);
         }
         if covers_all {

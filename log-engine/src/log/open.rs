@@ -10,7 +10,6 @@ use super::disk::LogDisk;
 use super::load::{LoadOptions, RecoveryMode, RecoveryProgress, RecoveryReport, load};
 use super::metadata::OffsetMetadata;
 use super::state::{Log, Writer};
-use super::tail::Waiters;
 use super::tasks::{EXPIRY_INTERVAL_MS, Task, Tasks};
 use super::ticket::Durability;
 use crate::batch::Scratch;
@@ -163,7 +162,6 @@ impl Log {
                 scratch: Scratch::default(),
             }),
             tasks: Mutex::new(Tasks::default()),
-            waiters: Waiters::default(),
             has_unwritten_topic_id: AtomicBool::new(false),
         };
         if !loaded.deleted.is_empty() {
@@ -230,7 +228,6 @@ impl Log {
         self.fs().sync_dir(self.dir())?;
         self.disk.close();
         self.task_queue().clear();
-        self.waiters.notify();
         Ok(Closed { recovery_point: self.recovery_point(), ..self.checkpoints() })
     }
 
@@ -238,7 +235,6 @@ impl Log {
     pub(crate) fn abandon(&self) {
         self.disk.close();
         self.task_queue().clear();
-        self.waiters.notify();
     }
 
     /// The recovery point as it is to be written down. It can lie below [`Self::recovery_point`]: the last index entries of a full

@@ -194,7 +194,7 @@ impl Log {
         }
         writer.producers.on_log_start_incremented(offset);
         self.update_first_unstable(writer)?;
-        self.waiters.notify();
+        self.disk.waiters.notify();
         Ok(true)
     }
 }

@@ -14,7 +14,6 @@ use super::disk::LogDisk;
 use super::metadata::OffsetMetadata;
 use super::producers::Producers;
 use super::segments::Segments;
-use super::tail::Waiters;
 use super::tasks::{RunTasks, Task, TaskName, Tasks};
 use crate::batch::Scratch;
 use crate::checkpoint::Uuid;
@@ -42,7 +41,6 @@ pub struct Log {
     pub(super) is_unstable_stale: AtomicBool,
     pub(super) writer: Mutex<Writer>,
     pub(super) tasks: Mutex<Tasks>,
-    pub(super) waiters: Waiters,
     /// Whether [`Writer::unwritten_topic_id`] is there, for who does not want to lock.
     pub(super) has_unwritten_topic_id: AtomicBool,
     /// When [`super::Durability::Interval`] asked for a sync last, by the monotonic clock.
@@ -157,10 +155,7 @@ impl Log {
 
     /// Hands `result` on; if it is an error, nothing more is written until the log is opened again.
     pub(super) fn poisoning<T>(&self, result: Result<T>) -> Result<T> {
-        result.inspect_err(|error| {
-            self.disk.poison(error);
-            self.waiters.notify();
-        })
+        result.inspect_err(|error| self.disk.poison(error))
     }
 
     /// True once it was closed, or a failed write or sync left the disk in a state that nobody knows.

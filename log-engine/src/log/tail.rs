@@ -106,7 +106,7 @@ impl Log {
     /// # Errors
     /// [`crate::Error::Closed`]; [`crate::Error::Overtaken`] if the log was cut below `from`, or begins behind it now.
     pub fn wait_for(&self, from: Offset, isolation: Isolation, timeout: Option<Duration>) -> Result<bool> {
-        self.waiters.wait(timeout, || self.has_at(from, isolation))
+        self.disk.waiters.wait(timeout, || self.has_at(from, isolation))
     }
 
     /// Ready when there is something to read at `from`; the task of `context` is woken when that may be so.
@@ -114,11 +114,13 @@ impl Log {
     /// # Errors
     /// As [`Self::wait_for`].
     pub fn poll_for(&self, from: Offset, isolation: Isolation, context: &Context<'_>) -> Poll<Result<()>> {
-        self.waiters.poll(context, || self.has_at(from, isolation))
+        self.disk.waiters.poll(context, || self.has_at(from, isolation))
     }
 
     fn has_at(&self, from: Offset, isolation: Isolation) -> Result<bool> {
-        let (start, end) = (self.start(), self.end());
+        // Before all else: what came before the log was closed is there.
+        let is_closed = self.is_closed();
+        let (end, start) = (self.end(), self.start());
         if from < start || from > end {
             return Err(Error::Overtaken { at: from.get(), start: start.get(), end: end.get() });
         }
@@ -130,7 +132,7 @@ impl Log {
         if bound > from {
             return Ok(true);
         }
-        if self.is_closed() {
+        if is_closed {
             return Err(Error::Closed { path: self.path().to_owned() });
         }
         Ok(false)

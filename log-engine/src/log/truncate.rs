@@ -38,7 +38,7 @@ impl Log {
         }
         writer.stored_end = self.lower_recovery_point(offset)?;
         let cut = self.cut_to(&mut writer, offset);
-        self.waiters.notify();
+        self.disk.waiters.notify();
         self.poisoning(cut)?;
         Ok(true)
     }
@@ -65,7 +65,7 @@ impl Log {
         self.lower_recovery_point(offset)?;
         writer.stored_end = offset;
         let cut = self.restart_at(&mut writer, offset, log_start);
-        self.waiters.notify();
+        self.disk.waiters.notify();
         self.poisoning(cut)
     }
 

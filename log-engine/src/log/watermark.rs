@@ -59,7 +59,7 @@ impl Log {
         self.high_watermark.store(Arc::new(to));
         writer.producers.states_mut().advance_high_watermark(to.offset);
         let updated = self.update_first_unstable(writer);
-        self.waiters.notify();
+        self.disk.waiters.notify();
         updated
     }
 
