@@ -9,10 +9,11 @@ use std::path::Path;
 use std::sync::{Arc, LazyLock};
 
 use log_engine::fs::sim::{Faults, Outcome, SimFs};
-use log_engine::log::ManualClock;
+use log_engine::log::{EndTransaction, ManualClock, RecordBuffer, RunTasks};
+use log_engine::segment::AbortedTxn;
 use log_engine::{
-    AppendAsLeader, Batch, Error, Isolation, LeaderEpoch, Log, LogConfig, NewRecord, Offset, OpenOptions, Scratch,
-    Ticket, Timestamp, Walk, WriteFs,
+    AppendAsLeader, Batch, BatchBuilder, Error, Isolation, LeaderEpoch, Log, LogConfig, NewRecord, Offset, OpenOptions,
+    ProducerEpoch, ProducerId, Read, Scratch, Sequence, Ticket, Timestamp, Walk, WriteFs,
 };
 use shuttle::{check_pct, check_random, future::block_on, thread};
 
@@ -70,6 +71,50 @@ fn append(log: &Log, value: &str) -> (Offset, Ticket) {
     append_at(log, value, 0)
 }
 
+/// Records `old 0` to `old 3`, in two segments, a millisecond apart.
+fn append_old(log: &Log) {
+    (0..4).for_each(|number| drop(append_at(log, &format!("old {number}"), number)));
+}
+
+/// Appends records `1` to `3` of an age in one batch, a millisecond apart behind `milliseconds`.
+fn append_three(log: &Log, age: &str, milliseconds: i64) {
+    let values = [1, 2, 3].map(|number| (format!("{age} {number}"), Timestamp::new(T + milliseconds + number)));
+    let records = values.each_ref().map(|(value, timestamp)| NewRecord {
+        value: Some(value.as_bytes()),
+        timestamp: Some(*timestamp),
+        ..NewRecord::default()
+    });
+    log.append_records(records, None, &AppendAsLeader::client(LEADER)).unwrap();
+}
+
+/// Cuts the log behind `old 0` and appends `new 1` to `new 3` in one batch, 100 milliseconds later.
+fn replace(log: &Log) {
+    log.truncate_to(Offset::new(1)).unwrap();
+    append_three(log, "new", 100);
+}
+
+/// The first record of a transaction.
+fn append_open(log: &Log, producer: i64) {
+    let producer = (ProducerId::new(producer), ProducerEpoch::new(0));
+    let mut builder =
+        BatchBuilder::new(Offset::ZERO).producer(producer.0, producer.1, Sequence::new(0)).transactional();
+    builder.push(Timestamp::new(T), None, Some(b"undone"), &[]).unwrap();
+    log.append_as_leader(&mut builder.into_batch().unwrap(), &AppendAsLeader::client(LEADER)).unwrap();
+}
+
+/// The end of a transaction that is undone.
+fn abort(log: &Log, producer: i64) {
+    let marker = EndTransaction {
+        producer_id: ProducerId::new(producer),
+        producer_epoch: ProducerEpoch::new(0),
+        commit: false,
+        coordinator_epoch: 0,
+        timestamp: Timestamp::new(T),
+        transaction_version: 0,
+    };
+    log.append_marker(&marker, LEADER).unwrap();
+}
+
 /// Offsets and values of the batches in `bytes`, which are whole and sound; markers left out.
 fn records(bytes: &[u8]) -> Vec<(i64, String)> {
     let mut scratch = Scratch::default();
@@ -85,6 +130,23 @@ fn records(bytes: &[u8]) -> Vec<(i64, String)> {
     }
     assert_eq!(walk.position(), bytes.len(), "nothing but whole batches");
     found
+}
+
+fn read(log: &Log, from: i64, isolation: Isolation) -> Result<Read, Error> {
+    log.read(Offset::new(from), 1 << 20, isolation, true)
+}
+
+/// What a read from `from` on gives; `None` if it was overtaken, or nothing is there.
+fn read_records(log: &Log, from: i64) -> Option<Vec<(i64, String)>> {
+    let bytes = read(log, from, END).and_then(|read| {
+        assert!(read.slice.is_none() || read.at.offset.get() <= from, "not what was asked for: {:?}", read.at);
+        read.slice.map(|slice| slice.read_to_vec()).transpose()
+    });
+    match bytes {
+        Ok(bytes) => bytes.map(|bytes| records(&bytes)),
+        Err(Error::Overtaken { .. } | Error::OffsetOutOfRange { .. }) => None,
+        Err(error) => panic!("{error}"),
+    }
 }
 
 #[test]
@@ -181,5 +243,190 @@ fn a_ticket_of_what_was_cut_is_told_so() {
         let waiting = thread::spawn(move || block_on(ticket));
         log.truncate_to(Offset::ZERO).unwrap();
         assert!(matches!(waiting.join().unwrap(), Err(Error::Overtaken { .. })));
+    });
+}
+
+#[test]
+fn readers_see_published_batches_whole_and_in_order_across_rolls() {
+    explore(|| {
+        let (_, log) = open();
+        let reader = || {
+            in_thread(&log, |log| {
+                let mut seen = Vec::new();
+                while seen.len() < 5 {
+                    let next = i64::try_from(seen.len()).unwrap();
+                    assert!(log.wait_for(Offset::new(next), END, None).unwrap());
+                    seen.extend(read_records(log, next).expect("waited for"));
+                }
+                let expected: Vec<_> = (0..5).map(|offset| (offset, format!("value {offset}"))).collect();
+                assert_eq!(seen, expected);
+            })
+        };
+        let readers = [reader(), reader()];
+        (0..5).for_each(|number| drop(append(&log, &format!("value {number}"))));
+        readers.into_iter().for_each(|reader| reader.join().unwrap());
+    });
+}
+
+#[test]
+fn who_was_overtaken_by_a_cut_gets_an_error_and_never_other_bytes() {
+    explore(|| {
+        let (_, log) = open();
+        append_old(&log);
+        let reader = || {
+            in_thread(&log, |log| {
+                for from in [1, 3] {
+                    if let Some(found) = read_records(log, from) {
+                        assert_of_one_log(&found, from);
+                    }
+                }
+            })
+        };
+        let readers = [reader(), reader()];
+        let before = read(&log, 3, END).unwrap().slice.expect("it is there");
+        replace(&log);
+        assert!(matches!(before.read_to_vec(), Err(Error::Overtaken { .. })), "a slice of what was cut");
+        readers.into_iter().for_each(|reader| reader.join().unwrap());
+    });
+}
+
+/// Such a cut takes the whole batch, and the log's end lies behind its bytes: nothing is there instead of what is asked for.
+#[test]
+fn a_cut_inside_a_batch_shows_nothing_of_what_was_behind_it() {
+    explore(|| {
+        let (_, log) = open();
+        append(&log, "old 0");
+        append_three(&log, "old", 0);
+        log.roll().unwrap();
+        append(&log, "old 4");
+        let reader = in_thread(&log, |log| read_records(log, 1).iter().for_each(|found| assert_of_one_log(found, 1)));
+        log.truncate_to(Offset::new(2)).unwrap();
+        assert!(read_records(&log, 1).is_none());
+        reader.join().unwrap();
+    });
+}
+
+#[test]
+fn a_log_that_begins_anew_is_the_old_one_or_the_new_one() {
+    explore(|| {
+        let (_, log) = open();
+        append_old(&log);
+        let readers = [
+            in_thread(&log, |log| read_records(log, 2).iter().for_each(|found| assert_of_one_log(found, 2))),
+            in_thread(&log, |log| {
+                let has_begun = log.end() < Offset::new(4);
+                let gone = matches!(read(log, 1, END), Err(Error::OffsetOutOfRange { .. }));
+                assert!(gone || !has_begun, "what was before the beginning");
+            }),
+        ];
+        log.truncate_fully_and_start_at(Offset::new(2), None).unwrap();
+        (2..4).for_each(|number| drop(append(&log, &format!("new {number}"))));
+        readers.into_iter().for_each(|reader| reader.join().unwrap());
+    });
+}
+
+/// That the record at `from` is among them, and that those the cut was for are all old or all new.
+fn assert_of_one_log(found: &[(i64, String)], from: i64) {
+    assert!(found.iter().any(|(offset, _)| *offset == from), "not what was asked for: {found:?}");
+    let behind = || found.iter().filter(|(offset, _)| *offset >= 1);
+    let all = |age: &str| behind().all(|(offset, value)| *value == format!("{age} {offset}"));
+    assert!(all("old") || all("new"), "of two logs: {found:?}");
+}
+
+#[test]
+fn one_record_is_the_old_or_the_new_one_while_the_log_is_cut() {
+    explore(|| {
+        let (_, log) = open();
+        append_old(&log);
+        let reader = |offset| {
+            in_thread(&log, move |log| {
+                let mut buffer = RecordBuffer::default();
+                match log.record(Offset::new(offset), END, &mut buffer) {
+                    Ok(record) => {
+                        let value = record.expect("below the end there are only records").value.unwrap();
+                        let is_old = value == format!("old {offset}").as_bytes();
+                        assert!(is_old || (offset > 0 && value == format!("new {offset}").as_bytes()));
+                    }
+                    Err(Error::OffsetOutOfRange { .. }) if offset > 1 => {}
+                    Err(error) => panic!("{error}"),
+                }
+            })
+        };
+        let readers = [0, 2, 3].map(reader);
+        replace(&log);
+        readers.into_iter().for_each(|reader| reader.join().unwrap());
+    });
+}
+
+/// Two transactions that were undone, the second with its end in another segment: offsets 0 and 1, 2 and 3. The log is closed and
+/// opened again, so that no index is in memory.
+fn reopened_with_transactions() -> Arc<Log> {
+    let (fs, log) = open();
+    for producer in [7, 8] {
+        append_open(&log, producer);
+        abort(&log, producer);
+    }
+    append(&log, "behind");
+    assert_eq!(log.active_segment(), Offset::new(3));
+    log.close().unwrap();
+    let log = open_on(&fs);
+    log.set_high_watermark(log.end()).unwrap();
+    log
+}
+
+fn first_offsets(aborted: &[AbortedTxn]) -> Vec<i64> {
+    aborted.iter().map(|transaction| transaction.first_offset.get()).collect()
+}
+
+/// While it is cut, the log may tell of some that go; never of a later one and not of those before it.
+#[test]
+fn of_the_aborted_transactions_a_cut_takes_the_last_ones_first() {
+    explore(|| {
+        let log = reopened_with_transactions();
+        let reader = in_thread(&log, |log| first_offsets(&log.aborted(Offset::ZERO, Offset::new(5)).unwrap()));
+        log.truncate_to(Offset::new(1)).unwrap();
+        let found = reader.join().unwrap();
+        assert!([0, 2].starts_with(&found), "{found:?}");
+    });
+}
+
+/// Readers of committed records get no record of a transaction without the word that it was undone: not while a cut takes its end, nor
+/// while its segment is deleted.
+fn assert_undone_is_told(log: &Log, from: i64) {
+    let read = match read(log, from, Isolation::TxnCommitted) {
+        Ok(read) => read,
+        Err(Error::OffsetOutOfRange { .. }) => return,
+        Err(error) => panic!("{error}"),
+    };
+    let bytes = match read.slice.map(|slice| slice.read_to_vec()).transpose() {
+        Ok(bytes) => bytes.unwrap_or_default(),
+        Err(Error::Overtaken { .. }) => return,
+        Err(error) => panic!("{error}"),
+    };
+    let told = first_offsets(&read.aborted.unwrap());
+    let undone = records(&bytes).into_iter().filter(|(_, value)| value == "undone");
+    undone.for_each(|(offset, _)| assert!(told.contains(&offset), "{offset} is not among {told:?}"));
+}
+
+#[test]
+fn a_cut_leaves_no_undone_record_to_readers_of_committed_ones() {
+    explore(|| {
+        let log = reopened_with_transactions();
+        let readers = [0, 2].map(|from| in_thread(&log, move |log| assert_undone_is_told(log, from)));
+        log.truncate_to(Offset::new(1)).unwrap();
+        assert_eq!(log.last_stable_offset(), Offset::ZERO);
+        readers.into_iter().for_each(|reader| reader.join().unwrap());
+    });
+}
+
+#[test]
+fn deletion_leaves_no_undone_record_to_readers_of_committed_ones() {
+    explore(|| {
+        let log = reopened_with_transactions();
+        let readers = [0, 2].map(|from| in_thread(&log, move |log| assert_undone_is_told(log, from)));
+        log.delete_records_to(Offset::new(4)).unwrap();
+        assert_eq!(log.delete_old_segments().unwrap(), 1);
+        log.run_tasks(RunTasks::All).unwrap();
+        readers.into_iter().for_each(|reader| reader.join().unwrap());
     });
 }

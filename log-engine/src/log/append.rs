@@ -305,7 +305,9 @@ impl Log {
             }
             Checked::Pending(pending) => pending,
         };
-        if let Err(error) = writer.active.append(bytes) {
+        let active = &writer.active;
+        let publish = |size| self.disk.appended(facts.last.next(), bytes.len() as u64, active.base(), size);
+        if let Err(error) = active.append_then(bytes, publish) {
             // Cut back to what was there before, so that nothing stands between it and the next append.
             if !Fault::FailedWriteKept.is_planted() {
                 self.poisoning(writer.active.undo())?;
@@ -313,7 +315,6 @@ impl Log {
             return Err(error);
         }
         writer.stored_end = facts.last.next();
-        self.disk.appended(facts.last.next(), bytes.len() as u64);
         self.disk.waiters.notify();
         self.refresh_high_watermark(writer)?;
         if let Some(pending) = pending {

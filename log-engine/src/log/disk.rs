@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::task::Waker;
 
+use super::published::{LogEnd, PublishedEnd};
 use super::segments::Segments;
 use super::tail::Waiters;
 use crate::error::{Error, Result};
@@ -25,7 +26,7 @@ pub(super) struct LogDisk {
     pub(super) dir: PathBuf,
     pub(super) segments: ArcSwap<Segments>,
     start: AtomicI64,
-    end: AtomicI64,
+    end: PublishedEnd,
     recovery_point: AtomicI64,
     /// Bytes that were written since the log was opened, and those that lay in segments with unsynced offsets then.
     written: AtomicU64,
@@ -88,6 +89,7 @@ impl LogDisk {
         end: Offset,
         recovery_point: Offset,
     ) -> Self {
+        let (base, size) = segments.last().map_or((end, 0), |active| (active.base(), active.size()));
         let unsynced =
             segments.holding(recovery_point, end.next()).fold(0_u64, |sum, one| sum.saturating_add(one.size()));
         Self {
@@ -97,7 +99,7 @@ impl LogDisk {
             dir,
             segments: ArcSwap::from_pointee(segments),
             start: AtomicI64::new(start.get()),
-            end: AtomicI64::new(end.get()),
+            end: PublishedEnd::new(LogEnd { offset: end, base, position: size, cuts: 0 }),
             recovery_point: AtomicI64::new(recovery_point.get()),
             state: Mutex::default(),
             changed: Condvar::new(),
@@ -123,7 +125,16 @@ impl LogDisk {
     }
 
     pub(super) fn end(&self) -> Offset {
-        Offset::new(self.end.load(Ordering::SeqCst))
+        self.log_end().offset
+    }
+
+    pub(super) fn log_end(&self) -> LogEnd {
+        self.end.load()
+    }
+
+    /// The next append goes into the new segment `active`.
+    pub(super) fn rolled_to(&self, active: Offset) {
+        self.end.store(LogEnd { base: active, position: 0, ..self.log_end() });
     }
 
     pub(super) fn recovery_point(&self) -> Offset {
@@ -159,10 +170,10 @@ impl LogDisk {
         self.state().unsynced_seals.insert(base);
     }
 
-    /// Everything below `end` is written now, `bytes` more than before.
-    pub(super) fn appended(&self, end: Offset, bytes: u64) {
+    /// Everything below `end` is written now, `bytes` more than before; the segment `active` has `size` of them.
+    pub(super) fn appended(&self, end: Offset, bytes: u64, active: Offset, size: u64) {
         self.written.fetch_add(bytes, Ordering::Relaxed);
-        self.end.store(end.get(), Ordering::SeqCst);
+        self.end.store(LogEnd { offset: end, base: active, position: size, cuts: self.log_end().cuts });
     }
 
     /// Bytes that were written and not synced, or more.
@@ -170,14 +181,13 @@ impl LogDisk {
         self.written.load(Ordering::Relaxed).saturating_sub(self.synced.load(Ordering::Relaxed))
     }
 
-    /// The log ends at `end` now, and what was behind it is gone; `lowers` the recovery point to it as well.
-    pub(super) fn cut(&self, end: Offset, lowers: bool) {
+    /// The log ends at `end` now, `position` bytes into the segment `active`, and what is behind it goes next.
+    pub(super) fn cut(&self, end: Offset, active: Offset, position: u64) {
         let mut state = self.state();
         state.cuts = state.cuts.wrapping_add(1);
-        self.end.store(end.get(), Ordering::SeqCst);
-        if lowers {
-            self.recovery_point.fetch_min(end.get(), Ordering::AcqRel);
-        }
+        let cuts = self.log_end().cuts.wrapping_add(1);
+        self.end.store(LogEnd { offset: end, base: active, position, cuts });
+        self.recovery_point.fetch_min(end.get(), Ordering::AcqRel);
         self.changed.notify_all();
         let overtaken = state.wakers.split_off(&end.next());
         overtaken.into_values().flatten().for_each(Waker::wake);

@@ -3,11 +3,12 @@
 use std::ops::Range;
 
 use super::Log;
+use super::published::LogEnd;
 use super::read::Isolation;
 use crate::batch::{Batch, Record, Scratch};
 use crate::error::Result;
 use crate::fs::AlignedBuffer;
-use crate::segment::Segment;
+use crate::segment::SegmentFile;
 use crate::units::{FilePosition, Offset};
 
 /// Room for the batch that a record is in. Kept between records, so that memory is asked for once.
@@ -24,52 +25,63 @@ impl Log {
     /// No checksum is looked at, as in [`Self::read`].
     ///
     /// # Errors
-    /// [`crate::Error::OffsetOutOfRange`] below the log's start or beyond its end; [`crate::Error::Overtaken`] if the log was cut there
-    /// meanwhile; [`crate::Error::Corrupt`] where what stands there is no batch, or the record does not decode; [`crate::Error::Io`].
+    /// [`crate::Error::OffsetOutOfRange`] below the log's start or beyond its end; [`crate::Error::Corrupt`] where what stands there is no
+    /// batch, or the record does not decode; [`crate::Error::Io`].
     pub fn record<'b>(
         &self,
         offset: Offset,
         isolation: Isolation,
         buffer: &'b mut RecordBuffer,
     ) -> Result<Option<Record<'b>>> {
+        let found = self.undisturbed(|end| self.read_batch(&end, offset, isolation, &mut buffer.bytes))?;
+        let Some(Found { base, position, range }) = found else {
+            return Ok(None);
+        };
+        let RecordBuffer { bytes, scratch } = buffer;
+        let bytes = bytes.as_slice().get(range).unwrap_or_default();
+        let record = Batch::parse(bytes).and_then(|batch| batch.record_at(offset, scratch));
+        record.map_err(|malformed| malformed.in_file(&self.dir().join(SegmentFile::Log.name(base)), position))
+    }
+
+    /// Brings the batch that may hold the record into `bytes`.
+    fn read_batch(
+        &self,
+        end: &LogEnd,
+        offset: Offset,
+        isolation: Isolation,
+        bytes: &mut AlignedBuffer,
+    ) -> Result<Option<Found>> {
         let bound = match isolation {
-            Isolation::LogEnd => self.end(),
-            Isolation::HighWatermark => self.high_watermark(),
-            Isolation::TxnCommitted => self.last_stable_offset(),
+            Isolation::LogEnd => end.offset,
+            Isolation::HighWatermark => self.high_watermark().min(end.offset),
+            Isolation::TxnCommitted => self.last_stable_offset().min(end.offset),
         };
         let segments = self.segments();
-        let Some(mut segment) = segments.floor(offset).filter(|_| offset >= self.start() && offset <= self.end())
-        else {
-            return Err(self.out_of_range(offset));
-        };
+        let mut segment = segments.floor(offset);
+        if offset < self.start() || offset > end.offset || (offset < end.offset && segment.is_none()) {
+            return Err(self.outside(offset, end));
+        }
         if offset >= bound {
             return Ok(None);
         }
-        loop {
-            if let Some((position, range)) = self.read_batch(segment, offset, buffer)? {
-                let RecordBuffer { bytes, scratch } = buffer;
-                let bytes = bytes.as_slice().get(range).unwrap_or_default();
-                let record = Batch::parse(bytes).and_then(|batch| batch.record_at(offset, scratch));
-                return record.map_err(|malformed| malformed.in_file(&segment.path(), position));
+        while let Some(here) = segment.filter(|here| here.base() <= end.base) {
+            if let Some((position, range)) = here.read_batch(offset, bytes)? {
+                return Ok(Some(Found { base: here.base(), position, range }));
             }
-            match segments.higher(segment.base()) {
-                Some(next) => segment = next,
-                None => return Ok(None),
-            }
+            segment = segments.higher(here.base());
         }
+        Ok(None)
     }
+}
 
-    /// Brings a batch into the buffer. What failed, or came, while the segment was cut means nothing.
-    fn read_batch(
-        &self,
-        segment: &Segment,
-        offset: Offset,
-        buffer: &mut RecordBuffer,
-    ) -> Result<Option<(FilePosition, Range<usize>)>> {
-        let generation = segment.generation();
-        let read = segment.read_batch(offset, &mut buffer.bytes);
-        if segment.generation() == generation { read } else { Err(self.disk.overtaken(offset)) }
-    }
+/// Where a batch is.
+struct Found {
+    /// Base offset of its segment.
+    base: Offset,
+    /// In the `.log`.
+    position: FilePosition,
+    /// In memory.
+    range: Range<usize>,
 }
 
 #[cfg(all(test, feature = "testing"))]

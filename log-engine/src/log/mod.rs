@@ -15,6 +15,7 @@ mod metadata;
 mod open;
 mod parallel;
 mod producers;
+mod published;
 mod read;
 mod reader;
 mod records;

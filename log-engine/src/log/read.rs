@@ -6,7 +6,9 @@ use std::sync::Arc;
 use super::Log;
 use super::disk::LogDisk;
 use super::metadata::OffsetMetadata;
-use crate::error::Result;
+use super::published::LogEnd;
+use super::segments::Segments;
+use crate::error::{Error, Result};
 use crate::fs::{FileSlice, SliceGuard};
 use crate::segment::{AbortedTxn, Segment, SegmentRead};
 use crate::units::Offset;
@@ -78,19 +80,28 @@ impl Log {
     /// [`crate::Error::OffsetOutOfRange`] below the log's start or beyond its end; [`crate::Error::Corrupt`] where what an index points at is no
     /// batch; [`crate::Error::Io`].
     ///
+    /// Waits for nobody. If the log is cut meanwhile, or its start moves, it looks again, so that what it gives is of one log.
+    ///
     /// Kafka: `UnifiedLog.read`, `LocalLog.read`.
     pub fn read(&self, from: Offset, max_bytes: u64, isolation: Isolation, min_one: bool) -> Result<Read> {
+        self.undisturbed(|end| self.read_below(&end, from, max_bytes, isolation, min_one))
+    }
+
+    fn read_below(
+        &self,
+        end: &LogEnd,
+        from: Offset,
+        max_bytes: u64,
+        isolation: Isolation,
+        min_one: bool,
+    ) -> Result<Read> {
         if from < self.start() {
-            return Err(self.out_of_range(from));
+            return Err(self.outside(from, end));
         }
-        let bound = match isolation {
-            Isolation::LogEnd => self.end_bound(),
-            Isolation::HighWatermark => self.resolved_high_watermark()?,
-            Isolation::TxnCommitted => self.resolved_last_stable()?,
-        };
+        let bound = self.bound(isolation, end)?;
         let segments = self.segments();
-        if from > self.end() || segments.floor(from).is_none() {
-            return Err(self.out_of_range(from));
+        if from > end.offset || (from < end.offset && segments.floor(from).is_none()) {
+            return Err(self.outside(from, end));
         }
         if from == bound.offset {
             return Ok(Read::nothing(bound, isolation));
@@ -99,39 +110,38 @@ impl Log {
             return Ok(Read::nothing(self.resolve_in_range(from)?, isolation));
         }
         let mut segment = segments.floor(from);
-        while let Some(here) = segment {
+        // Behind the end's segment there are only those that a roll has just begun, or a cut is about to take.
+        while let Some(here) = segment.filter(|here| here.base() <= end.base) {
             let generation = here.generation();
             let limit = bound.limit_in(here.base(), here.size());
             if let Some(found) = here.read(from, max_bytes, limit, min_one)? {
-                let next = segments.higher(here.base()).map(|next| next.base());
                 let slice = self.slice(here, generation, &found)?;
-                return self.found(here, &found, slice, from, next, isolation);
+                let aborted = match isolation {
+                    Isolation::TxnCommitted => Some(self.aborted_in(&segments, here, &found, from, end)?),
+                    _ => None,
+                };
+                return Ok(Read {
+                    at: OffsetMetadata::at(found.offset, here.base(), found.position.get()),
+                    slice,
+                    first_entry_incomplete: found.first_entry_incomplete,
+                    aborted,
+                });
             }
             segment = segments.higher(here.base());
         }
         // Behind the last batch, where a truncation took one whole: also Kafka lists no transactions there.
-        Ok(Read { aborted: None, ..Read::nothing(self.end_bound(), isolation) })
+        Ok(Read { aborted: None, ..Read::nothing(end.metadata(), isolation) })
     }
 
-    fn found(
-        &self,
-        segment: &Arc<Segment>,
-        found: &SegmentRead,
-        slice: Option<FileSlice>,
-        from: Offset,
-        next: Option<Offset>,
-        isolation: Isolation,
-    ) -> Result<Read> {
-        let aborted = match isolation {
-            Isolation::TxnCommitted => Some(self.aborted_in(segment, found, from, next)?),
-            _ => None,
+    /// How far readers of an isolation may read in a log that ends at `end` for them. A watermark beyond it is of a cut that is under
+    /// way.
+    fn bound(&self, isolation: Isolation, end: &LogEnd) -> Result<OffsetMetadata> {
+        let bound = match isolation {
+            Isolation::LogEnd => return Ok(end.metadata()),
+            Isolation::HighWatermark => self.resolved_high_watermark()?,
+            Isolation::TxnCommitted => self.resolved_last_stable()?,
         };
-        Ok(Read {
-            at: OffsetMetadata::at(found.offset, segment.base(), found.position.get()),
-            slice,
-            first_entry_incomplete: found.first_entry_incomplete,
-            aborted,
-        })
+        Ok(if bound.offset < end.offset { bound } else { end.metadata() })
     }
 
     fn slice(&self, segment: &Arc<Segment>, generation: u64, found: &SegmentRead) -> Result<Option<FileSlice>> {
@@ -146,16 +156,18 @@ impl Log {
     /// Kafka: `LocalLog.addAbortedTransactions`.
     fn aborted_in(
         &self,
+        segments: &Segments,
         segment: &Arc<Segment>,
         found: &SegmentRead,
         from: Offset,
-        next: Option<Offset>,
+        end: &LogEnd,
     ) -> Result<Vec<AbortedTxn>> {
+        let next = segments.higher(segment.base()).filter(|next| next.base() <= end.base);
         let until = match segment.upper_bound_of_read(found.position, found.len)? {
             Some(until) => until.offset,
-            None => next.unwrap_or_else(|| self.end()),
+            None => next.map_or(end.offset, |next| next.base()),
         };
-        self.collect_aborted(segment, from, until)
+        collect_aborted(segments, segment, from, until, end)
     }
 
     /// The aborted transactions with records before `until` whose markers lie in the segment of `from` or behind it. Some may end
@@ -166,38 +178,40 @@ impl Log {
     ///
     /// Kafka: `UnifiedLog.collectAbortedTransactions`.
     pub fn aborted(&self, from: Offset, until: Offset) -> Result<Vec<AbortedTxn>> {
-        let segments = self.segments();
-        match segments.floor(from) {
-            Some(segment) => self.collect_aborted(segment, self.start(), until),
-            None => Ok(Vec::new()),
-        }
-    }
-
-    fn collect_aborted(&self, first: &Arc<Segment>, from: Offset, until: Offset) -> Result<Vec<AbortedTxn>> {
-        let segments = self.segments();
-        let mut transactions = Vec::new();
-        for segment in std::iter::once(first).chain(segments.range(first.base().next()..)) {
-            let found = segment.collect_aborted(from, until)?;
-            transactions.extend(found.transactions);
-            if found.is_complete {
-                break;
+        self.undisturbed(|end| {
+            let segments = self.segments();
+            match segments.floor(from) {
+                Some(segment) => collect_aborted(&segments, segment, self.start(), until, &end),
+                None => Ok(Vec::new()),
             }
-        }
-        Ok(transactions)
+        })
     }
 
-    /// The log's end and its place, as far as readers see it.
-    fn end_bound(&self) -> OffsetMetadata {
-        let segments = self.segments();
-        let end = self.end();
-        match segments.last() {
-            Some(active) => OffsetMetadata::at(end, active.base(), active.size()),
-            None => OffsetMetadata::only(end),
-        }
+    pub(super) fn outside(&self, asked: Offset, end: &LogEnd) -> Error {
+        Error::OffsetOutOfRange { asked: asked.get(), start: self.start().get(), end: end.offset.get() }
     }
 
     /// Kafka: `UnifiedLog.convertToOffsetMetadataOrThrow`.
     fn resolve_in_range(&self, offset: Offset) -> Result<OffsetMetadata> {
         Ok(self.read(offset, 1, Isolation::LogEnd, false)?.at)
     }
+}
+
+fn collect_aborted(
+    segments: &Segments,
+    first: &Arc<Segment>,
+    from: Offset,
+    until: Offset,
+    end: &LogEnd,
+) -> Result<Vec<AbortedTxn>> {
+    let mut transactions = Vec::new();
+    let behind = segments.range(first.base().next()..).take_while(|segment| segment.base() <= end.base);
+    for segment in std::iter::once(first).chain(behind) {
+        let found = segment.collect_aborted(from, until)?;
+        transactions.extend(found.transactions);
+        if found.is_complete {
+            break;
+        }
+    }
+    Ok(transactions)
 }

@@ -170,6 +170,7 @@ impl Log {
         let segment = Arc::new(made);
         self.store_segments(self.segments().with(Arc::clone(&segment)));
         writer.active = Arc::clone(&segment);
+        self.disk.rolled_to(base);
         Ok(segment)
     }
 

@@ -1,9 +1,13 @@
 //! An open log: what it holds, and what is locked by what.
 //!
 //! One lock, taken by everything that changes the log: `writer`. Readers take none: the set of segments is an immutable snapshot
-//! behind a pointer that is swapped, log start, log end and recovery point are atomics, the high watermark and the first unstable
-//! offset are swapped whole. Only who first needs the place of a high watermark that has moved takes it, to look the place up. The
-//! queue of tasks has a lock of its own that is held for no system call.
+//! behind a pointer that is swapped, log start and recovery point are atomics, the log's end is published with its place, the high
+//! watermark and the first unstable offset are swapped whole. The queue of tasks has a lock of its own that is held for no system call. A high
+//! watermark within a batch, or one behind a truncation, is moved under the lock by whoever asks for its place first.
+//!
+//! A reader takes the end first and the rest afterwards, and goes by that end; if the log was cut or its start moved meanwhile, it looks
+//! anew ([`Log::undisturbed`]). So a cut publishes the new end before it changes anything else, a roll shows the new segment before the
+//! end moves into it, and deletion moves the start before a segment goes.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -13,6 +17,7 @@ use super::config::LogConfig;
 use super::disk::LogDisk;
 use super::metadata::OffsetMetadata;
 use super::producers::Producers;
+use super::published::LogEnd;
 use super::segments::Segments;
 use super::tasks::{RunTasks, Task, TaskName, Tasks};
 use crate::batch::Scratch;
@@ -175,6 +180,18 @@ impl Log {
     #[cfg(any(test, feature = "testing"))]
     pub(crate) fn allocate_indexes(&self) -> Result<()> {
         self.locked().active.allocate_indexes()
+    }
+
+    /// What `look` finds in the log that ends, for readers, at the end that it is given. If the log was cut meanwhile, or its start
+    /// moved, what was found may be gone or of two logs: then it looks anew.
+    pub(super) fn undisturbed<T>(&self, mut look: impl FnMut(LogEnd) -> Result<T>) -> Result<T> {
+        loop {
+            let (end, start) = (self.disk.log_end(), self.start());
+            let found = look(end);
+            if self.disk.log_end().cuts == end.cuts && self.start() == start {
+                return found;
+            }
+        }
     }
 
     pub(super) fn segments(&self) -> arc_swap::Guard<Arc<Segments>> {

@@ -129,7 +129,8 @@ impl Log {
             Isolation::HighWatermark => self.high_watermark(),
             Isolation::TxnCommitted => self.last_stable_offset(),
         };
-        if bound > from {
+        // While the log is cut a watermark may be beyond its end.
+        if bound.min(end) > from {
             return Ok(true);
         }
         if is_closed {

@@ -4,13 +4,14 @@
 //! prefix of it that holds everything below the target.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use super::Log;
+use super::metadata::OffsetMetadata;
 use super::state::Writer;
 use super::tasks::Task;
 use crate::error::Result;
 use crate::plant::Fault;
+use crate::sync::atomic::Ordering;
 use crate::segment::Segment;
 use crate::units::Offset;
 
@@ -80,8 +81,11 @@ impl Log {
         let Some(active) = kept.last().cloned() else {
             return self.restart_at(writer, offset, None);
         };
-        // Readers stop at the new end before a byte goes.
-        self.disk.cut(offset, true);
+        if self.high_watermark() > offset {
+            // Transactions that were decided behind the cut are open again. Until it is known which, none counts as decided.
+            self.first_unstable.store(Some(Arc::new(OffsetMetadata::only(self.start()))));
+        }
+        let cut = active.begin_cut(offset, |stays| self.disk.cut(offset, active.base(), stays))?;
         self.store_segments(kept);
         writer.active = Arc::clone(&active);
         gone.iter().for_each(|segment| segment.overtake());
@@ -92,7 +96,7 @@ impl Log {
         let is_newest_first = !Fault::CutOldestFirst.is_planted();
         let order = if is_newest_first { gone.into_iter().rev().collect() } else { gone };
         self.delete_segments_later(order)?;
-        active.truncate_to(offset, self.now())?;
+        active.finish_cut(cut, self.now())?;
         if !Fault::CutNotSynced.is_planted() {
             active.flush_log()?;
         }
@@ -109,6 +113,9 @@ impl Log {
     }
 
     fn restart_at(&self, writer: &mut Writer, offset: Offset, log_start: Option<Offset>) -> Result<()> {
+        // Nothing lies between the start and the end until all is gone.
+        self.disk.set_start(self.start().max(offset));
+        self.disk.cut(offset, offset, 0);
         let segments = Arc::clone(&self.segments());
         let mut gone: Vec<_> = segments.iter().cloned().collect();
         gone.iter().for_each(|segment| segment.overtake());
@@ -121,7 +128,6 @@ impl Log {
             None => drop(self.add_segment(writer, offset)?),
         }
         self.fs().sync_dir(self.dir())?;
-        self.disk.cut(offset, true);
         writer.epochs = crate::epoch::LeaderEpochs::default();
         self.write_epochs(writer)?;
         writer.producers.truncate_fully_and_start_at(self.fs(), offset)?;

@@ -86,7 +86,13 @@ impl TimeIndex {
     /// Kafka: `TimeIndex.lastEntry`.
     #[must_use]
     pub fn last_entry(&self) -> TimestampOffset {
-        self.last().map_or(self.none(), |entry| entry.resolved(self.base()))
+        self.last_of(self.len())
+    }
+
+    /// What [`Self::last_entry`] would be with that many slots.
+    pub(super) fn last_of(&self, slots: usize) -> TimestampOffset {
+        let last = slots.checked_sub(1).and_then(|slot| self.get(slot));
+        last.map_or(self.none(), |entry| entry.resolved(self.base()))
     }
 
     /// What Kafka's tools ask of an index as a whole; a broker asks nothing.

@@ -17,8 +17,6 @@ use crate::units::{FilePosition, Offset, Timestamp};
 pub(super) struct Writer {
     /// Bytes appended since the last index entry; not known of a segment that was opened, which begins anew.
     pub(super) since_entry: u64,
-    /// The largest timestamp so far; `None` until it is asked for.
-    pub(super) largest: Option<TimestampOffset>,
     /// The largest timestamp of the first batch; `None` until it is asked for.
     pub(super) first_timestamp: Option<Timestamp>,
     pub(super) created: Timestamp,
@@ -39,15 +37,7 @@ struct Due {
 
 impl Writer {
     pub(super) const fn new(created: Timestamp, size: u64) -> Self {
-        Self {
-            since_entry: 0,
-            largest: None,
-            first_timestamp: None,
-            created,
-            allocated: size,
-            last_aborted: None,
-            due: Vec::new(),
-        }
+        Self { since_entry: 0, first_timestamp: None, created, allocated: size, last_aborted: None, due: Vec::new() }
     }
 }
 
@@ -73,6 +63,11 @@ impl Segment {
     /// [`MAX_SEGMENT_BYTES`], [`Refusal::CorruptMessage`] for bytes that are not whole batches, [`Refusal::OffsetsOutOfOrder`] for
     /// an offset that an index cannot take, [`Refusal::IndexFull`]; [`Error::Io`] where the system refuses.
     pub fn append(&self, bytes: &[u8]) -> Result<()> {
+        self.append_then(bytes, |_| ())
+    }
+
+    /// As [`Self::append`]; `publish` is called with the new size at the moment at which readers may see it.
+    pub(crate) fn append_then(&self, bytes: &[u8], publish: impl FnOnce(u64)) -> Result<()> {
         if bytes.is_empty() {
             return Ok(());
         }
@@ -85,7 +80,7 @@ impl Segment {
         if end > MAX_SEGMENT_BYTES {
             return Err(Refusal::RecordListTooLarge { size: end, limit: MAX_SEGMENT_BYTES }.into());
         }
-        let largest = self.largest(&mut writer)?;
+        let largest = self.max_timestamp()?;
         let mut due = std::mem::take(&mut writer.due);
         due.clear();
         let appended = self.plan(bytes, size, writer.since_entry, largest, &mut due);
@@ -98,10 +93,14 @@ impl Segment {
         }
         writer.allocated = writer.allocated.max(end);
         write_all_at(log.as_ref(), &self.log_path, bytes, size)?;
-        self.size.store(end, Ordering::Release);
+        {
+            let mut known = self.known_largest();
+            self.size.store(end, Ordering::Release);
+            *known = Some(appended.largest);
+            publish(end);
+        }
 
         writer.since_entry = appended.since_entry;
-        writer.largest = Some(appended.largest);
         if size == 0 {
             writer.first_timestamp = appended.first_timestamp;
         }

@@ -76,6 +76,9 @@ pub struct Segment {
     /// Bytes of the `.log` that are batches: what readers may see.
     size: AtomicU64,
     generation: AtomicU64,
+    /// The largest timestamp so far; `None` until it is asked for. Moves together with the size: locked for no system call but the one
+    /// that reads the index when it is first asked.
+    largest: Mutex<Option<TimestampOffset>>,
     offsets: IndexFile<OffsetEntry>,
     times: IndexFile<TimeEntry>,
     txns: IndexFile<AbortedTxn>,
@@ -187,6 +190,7 @@ impl Segment {
             log: OnceLock::new(),
             size: AtomicU64::new(size),
             generation: AtomicU64::new(0),
+            largest: Mutex::new(None),
             offsets: IndexFile::new(&place, SegmentFile::OffsetIndex),
             times: IndexFile::new(&place, SegmentFile::TimeIndex),
             txns: IndexFile::new(&place, SegmentFile::TxnIndex),
@@ -249,18 +253,15 @@ impl Segment {
     /// # Errors
     /// [`Error::Io`] where the index cannot be read.
     pub fn max_timestamp(&self) -> Result<TimestampOffset> {
-        self.largest(&mut self.writer())
+        let mut known = self.known_largest();
+        match *known {
+            Some(largest) => Ok(largest),
+            None => Ok(*known.insert(self.times.read(super::TimeIndex::last_entry)?)),
+        }
     }
 
-    fn largest(&self, writer: &mut Writer) -> Result<TimestampOffset> {
-        match writer.largest {
-            Some(largest) => Ok(largest),
-            None => {
-                let largest = self.times.read(super::TimeIndex::last_entry)?;
-                writer.largest = Some(largest);
-                Ok(largest)
-            }
-        }
+    fn known_largest(&self) -> MutexGuard<'_, Option<TimestampOffset>> {
+        self.largest.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// True if an index has no room: the offset index none at all, the time index only that of the segment's last entry.

@@ -206,8 +206,13 @@ impl Segment {
     /// A walk over heads from the place on that the index gives for `offset`, if a batch stands there that can be the one that the
     /// entry tells of; from the first byte on otherwise.
     pub(super) fn scan_for(&self, offset: Offset) -> Result<Scan> {
+        self.scan_below(offset, u64::MAX)
+    }
+
+    /// As [`Self::scan_for`], over the first `bytes` bytes alone.
+    pub(super) fn scan_below(&self, offset: Offset, bytes: u64) -> Result<Scan> {
         let entry = self.offsets.read(|index| index.lookup_slot(offset))?;
-        lookup::walk_from_checked(self.source()?, self.base(), entry.map(|(_, entry)| entry))
+        lookup::walk_from_checked(self.source()?.bounded(bytes), self.base(), entry.map(|(_, entry)| entry))
     }
 
     /// The largest timestamp of the first batch.

@@ -89,7 +89,7 @@ impl Segment {
             writer.allocated = valid_end.get();
             installed.cut = size.saturating_sub(valid_end.get());
         }
-        writer.largest = Some(indexes.largest);
+        *self.known_largest() = Some(indexes.largest);
         writer.first_timestamp = None;
         writer.last_aborted = txns.last().map(|txn| txn.last_offset);
         if Fault::IndexBelieved.is_planted() {
@@ -120,6 +120,7 @@ impl Segment {
         let size = self.size();
         self.cut_log(0)?;
         *writer = super::append::Writer::new(now, 0);
+        *self.known_largest() = None;
         self.size.store(0, Ordering::Release);
         Ok(size)
     }
