@@ -9,7 +9,7 @@ use std::path::Path;
 use std::sync::{Arc, LazyLock};
 
 use log_engine::fs::sim::{Faults, Outcome, SimFs};
-use log_engine::log::{EndTransaction, ManualClock, RecordBuffer, RunTasks};
+use log_engine::log::{EndTransaction, ManualClock, RecordBuffer, RunTasks, TimeTarget};
 use log_engine::segment::AbortedTxn;
 use log_engine::{
     AppendAsLeader, Batch, BatchBuilder, Error, Isolation, LeaderEpoch, Log, LogConfig, NewRecord, Offset, OpenOptions,
@@ -269,6 +269,31 @@ fn readers_see_published_batches_whole_and_in_order_across_rolls() {
 }
 
 #[test]
+fn a_time_finds_every_record_below_the_end_and_none_beyond_it() {
+    explore(|| {
+        let (_, log) = open();
+        let reader = |target: fn(i64) -> TimeTarget, least: fn(i64) -> i64| {
+            in_thread(&log, move |log| {
+                for _ in 0..4 {
+                    let last = log.end().get() - 1;
+                    let found = log.offset_for_time(target(last)).unwrap().map_or(-1, |found| found.offset.get());
+                    assert!(found >= least(last), "{found} for the time of {last}, which is there");
+                    assert!(found < log.end().get(), "{found} cannot be read yet");
+                }
+            })
+        };
+        let time = |last: i64| TimeTarget::At(Timestamp::new(T + last.max(0)));
+        let readers = [
+            reader(time, |last| last),
+            reader(|_| TimeTarget::MaxTimestamp, |last| last),
+            reader(|_| TimeTarget::At(Timestamp::new(0)), |last| last.min(0)),
+        ];
+        (0..5).for_each(|number| drop(append_at(&log, "x", number)));
+        readers.into_iter().for_each(|reader| reader.join().unwrap());
+    });
+}
+
+#[test]
 fn who_was_overtaken_by_a_cut_gets_an_error_and_never_other_bytes() {
     explore(|| {
         let (_, log) = open();
@@ -353,6 +378,30 @@ fn one_record_is_the_old_or_the_new_one_while_the_log_is_cut() {
             })
         };
         let readers = [0, 2, 3].map(reader);
+        replace(&log);
+        readers.into_iter().for_each(|reader| reader.join().unwrap());
+    });
+}
+
+#[test]
+fn a_time_finds_what_a_cut_leaves() {
+    explore(|| {
+        let (_, log) = open();
+        append_old(&log);
+        let reader = |target, allowed: &'static [Option<(i64, i64)>]| {
+            in_thread(&log, move |log| {
+                let found = log.offset_for_time(target).unwrap();
+                let found = found.map(|found| (found.offset.get(), found.timestamp.get() - T));
+                assert!(allowed.contains(&found), "{found:?} for {target:?}");
+            })
+        };
+        let largest = &[Some((3, 3)), Some((0, 0)), Some((1, 101)), Some((2, 102)), Some((3, 103))];
+        let readers = [
+            reader(TimeTarget::At(Timestamp::new(T)), &[Some((0, 0))]),
+            reader(TimeTarget::At(Timestamp::new(T + 1)), &[Some((1, 1)), None, Some((1, 101))]),
+            reader(TimeTarget::At(Timestamp::new(T + 3)), &[Some((3, 3)), None, Some((1, 101))]),
+            reader(TimeTarget::MaxTimestamp, largest),
+        ];
         replace(&log);
         readers.into_iter().for_each(|reader| reader.join().unwrap());
     });

@@ -1,6 +1,7 @@
 //! The leader epochs of an open log and the id of its topic, and the files that say them.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use super::Log;
 use super::state::Writer;
@@ -53,8 +54,14 @@ impl Log {
         self.locked().epochs.iter().collect()
     }
 
-    /// Writes the epochs down, durably.
+    /// Lets readers see the epochs as they are now.
+    pub(super) fn publish_epochs(&self, writer: &Writer) {
+        self.epochs.store(Arc::new(writer.epochs.clone()));
+    }
+
+    /// Lets readers see the epochs and writes them down, durably.
     pub(super) fn write_epochs(&self, writer: &mut Writer) -> Result<()> {
+        self.publish_epochs(writer);
         let bytes = writer.epochs.to_checkpoint().encode();
         replace(self.fs(), &self.dir().join(EpochCheckpoint::FILE_NAME), &bytes)
     }
@@ -62,6 +69,7 @@ impl Log {
     /// Forgets epochs that begin at `end` or later; a task writes it down.
     pub(super) fn cut_epochs(&self, writer: &mut Writer, end: Offset) {
         if !Fault::EpochsNotCut.is_planted() && writer.epochs.truncate_from_end(end) {
+            self.publish_epochs(writer);
             self.submit(Task::WriteEpochs, 0);
         }
     }

@@ -153,6 +153,7 @@ impl Log {
             high_watermark: ArcSwap::from_pointee(OffsetMetadata::only(loaded.log_start)),
             first_unstable: ArcSwapOption::empty(),
             is_unstable_stale: AtomicBool::new(false),
+            epochs: ArcSwap::from_pointee(loaded.epochs.clone()),
             writer: Mutex::new(Writer {
                 active,
                 stored_end: loaded.log_end,

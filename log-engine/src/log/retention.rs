@@ -190,6 +190,7 @@ impl Log {
         }
         self.disk.raise_recovery_point(offset);
         if writer.epochs.truncate_from_start(offset) {
+            self.publish_epochs(writer);
             self.submit(super::tasks::Task::WriteEpochs, 0);
         }
         writer.producers.on_log_start_incremented(offset);

@@ -44,6 +44,8 @@ pub struct Log {
     pub(super) first_unstable: ArcSwapOption<OffsetMetadata>,
     /// A truncation left [`Self::first_unstable`] to whoever looks at the high watermark next.
     pub(super) is_unstable_stale: AtomicBool,
+    /// What [`Writer::epochs`] is, for readers.
+    pub(super) epochs: ArcSwap<LeaderEpochs>,
     pub(super) writer: Mutex<Writer>,
     pub(super) tasks: Mutex<Tasks>,
     /// Whether [`Writer::unwritten_topic_id`] is there, for who does not want to lock.
@@ -115,7 +117,7 @@ impl Log {
     /// The epoch of the last leader that is known. Kafka: `UnifiedLog.latestEpoch`.
     #[must_use]
     pub fn latest_epoch(&self) -> Option<LeaderEpoch> {
-        self.locked().epochs.latest().map(|latest| latest.epoch)
+        self.epochs.load().latest().map(|latest| latest.epoch)
     }
 
     /// Base offset of the segment that is appended to.

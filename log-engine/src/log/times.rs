@@ -49,35 +49,44 @@ impl Log {
 
     fn earliest(&self) -> TimedRecord {
         let start = self.start();
-        let first = self.locked().epochs.earliest().filter(|first| first.start <= start);
+        let first = self.epochs.load().earliest().filter(|first| first.start <= start);
         TimedRecord { timestamp: Timestamp::NONE, offset: start, leader_epoch: first.map(|first| first.epoch) }
     }
 
     /// Kafka: `UnifiedLog.searchOffsetInLocalLog`.
     fn first_at(&self, timestamp: Timestamp) -> Result<Option<TimedRecord>> {
-        let segments = self.segments();
-        for segment in segments.iter() {
-            if segment.largest_timestamp()? >= timestamp {
-                return segment.find_by_timestamp(timestamp, self.start(), &mut Scratch::default());
+        self.undisturbed(|end| {
+            let segments = self.segments();
+            for segment in segments.range(..=end.base) {
+                if segment.largest_timestamp()? >= timestamp {
+                    return self.published(segment.find_by_timestamp(timestamp, self.start(), &mut Scratch::default()));
+                }
             }
-        }
-        Ok(None)
+            Ok(None)
+        })
+    }
+
+    /// Without a record whose append is still under way.
+    fn published(&self, found: Result<Option<TimedRecord>>) -> Result<Option<TimedRecord>> {
+        found.map(|found| found.filter(|record| record.offset < self.end()))
     }
 
     fn first_with_max_timestamp(&self) -> Result<Option<TimedRecord>> {
-        let segments = self.segments();
-        let mut best = None;
-        for segment in segments.iter() {
-            let max = segment.max_timestamp()?;
-            if best.is_none_or(|(timestamp, _)| max.timestamp > timestamp) {
-                best = Some((max.timestamp, segment));
+        self.undisturbed(|end| {
+            let segments = self.segments();
+            let mut best = None;
+            for segment in segments.range(..=end.base) {
+                let max = segment.max_timestamp()?;
+                if best.is_none_or(|(timestamp, _)| max.timestamp > timestamp) {
+                    best = Some((max.timestamp, segment));
+                }
             }
-        }
-        match best {
-            Some((timestamp, segment)) if timestamp > Timestamp::NONE => {
-                segment.find_by_timestamp(timestamp, segment.base(), &mut Scratch::default())
+            match best {
+                Some((timestamp, segment)) if timestamp > Timestamp::NONE => {
+                    self.published(segment.find_by_timestamp(timestamp, segment.base(), &mut Scratch::default()))
+                }
+                _ => Ok(None),
             }
-            _ => Ok(None),
-        }
+        })
     }
 }

@@ -11,8 +11,8 @@ use super::state::Writer;
 use super::tasks::Task;
 use crate::error::Result;
 use crate::plant::Fault;
-use crate::sync::atomic::Ordering;
 use crate::segment::Segment;
+use crate::sync::atomic::Ordering;
 use crate::units::Offset;
 
 impl Log {
