@@ -16,6 +16,7 @@ use crate::batch::{
 };
 use crate::checkpoint::EpochEntry;
 use crate::compress::Codec;
+use crate::epoch::LeaderEpochs;
 use crate::error::{Malformed, Refusal, Result, Rule};
 use crate::plant::Fault;
 use crate::producer::{Announcement, CachedBatch, Marker, PendingUpdates, ProducerRules, VerificationGuard};
@@ -365,8 +366,7 @@ impl Log {
                     self.note_epoch(writer, entry)?;
                 }
                 None if writer.epochs.latest().is_some() => {
-                    writer.epochs = crate::epoch::LeaderEpochs::default();
-                    self.write_epochs(writer)?;
+                    self.change_epochs(writer, LeaderEpochs::default())?;
                 }
                 None => {}
             }

@@ -7,7 +7,7 @@ use super::Log;
 use super::state::Writer;
 use super::tasks::Task;
 use crate::checkpoint::{EpochCheckpoint, EpochEntry, MAX_TEXT_BYTES, PartitionMetadata, Uuid};
-use crate::epoch::EpochEnd;
+use crate::epoch::{EpochEnd, LeaderEpochs};
 use crate::error::{Error, Refusal, Result, Rule};
 use crate::fs::{Fs, Source, WriteFs, replace};
 use crate::plant::Fault;
@@ -34,10 +34,26 @@ impl Log {
         if entry.epoch < LeaderEpoch::new(0) || entry.start < Offset::ZERO {
             return Err(Refusal::InvalidLeaderEpoch { epoch: entry.epoch.get(), offset: entry.start.get() }.into());
         }
-        if writer.epochs.assign(entry) {
-            self.write_epochs(writer)?;
+        if writer.epochs.latest().is_some_and(|latest| latest.epoch == entry.epoch && latest.start <= entry.start) {
+            return Ok(());
         }
-        Ok(())
+        let mut epochs = writer.epochs.clone();
+        match epochs.assign(entry) {
+            true => self.change_epochs(writer, epochs),
+            false => Ok(()),
+        }
+    }
+
+    /// Takes over other epochs, durably; the old ones stay if that fails. Epochs that only memory knows would never be written down: the
+    /// next append of such an epoch finds it known.
+    pub(super) fn change_epochs(&self, writer: &mut Writer, epochs: LeaderEpochs) -> Result<()> {
+        let old = std::mem::replace(&mut writer.epochs, epochs);
+        let written = self.write_epochs(writer);
+        if written.is_err() {
+            writer.epochs = old;
+            self.publish_epochs(writer);
+        }
+        written
     }
 
     /// Where `epoch` ends in this log; `None` if it is none that the log can know of ([`crate::epoch::LeaderEpochs::end_offset_for`]).
