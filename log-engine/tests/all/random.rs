@@ -27,16 +27,18 @@ pub(super) fn number(variable: &str, default: u64) -> u64 {
 #[test]
 fn random_scripts_agree_with_the_model() {
     let (first, count) = (number("RANDOM_SEED", 0), number("RANDOM_SCRIPTS", 300));
-    let (mut refused, mut starts) = (0, 0);
+    let (mut refused, mut starts, mut stuck) = (0, 0, 0);
     for seed in first..first + count {
         let (_folder, dir) = super::scripts::partition();
         let ran = run(seed, OPERATIONS, &dir);
         let ran = ran.unwrap_or_else(|(wrong, script)| panic!("RANDOM_SEED={seed}: {wrong}\n{script}"));
         refused += ran.refused;
         starts += ran.starts;
+        stuck += ran.stuck;
     }
     println!(
-        "{count} of {count} random scripts agree with the model: {refused} refusals, {starts} starts, seeds from {first}"
+        "{count} of {count} random scripts agree with the model: {refused} refusals, {starts} starts, {stuck} ended early, seeds from {first}"
     );
+    assert!(stuck as u64 <= count / 50, "{stuck} scripts ended early");
     assert!(refused as u64 > count && starts as u64 > count, "the scripts are too tame");
 }

@@ -133,8 +133,7 @@ fn read_agrees(
 /// Every transaction that is listed was aborted, and every one is listed whose records are among the bytes.
 fn aborted_agree(model: &Model, read: &[&Batch], listed: &[(i64, i64)], mut bytes: usize) -> Result<(), String> {
     let aborted = model.aborted();
-    let is_known = |listed: &&(i64, i64)| aborted.iter().any(|txn| (txn.id, txn.first) == **listed);
-    if let Some(wrong) = listed.iter().find(|listed| !is_known(listed)) {
+    if let Some(wrong) = listed.iter().find(|(id, first)| !model.was_aborted(*id, *first)) {
         return Err(format!("transaction {wrong:?} was not aborted"));
     }
     for batch in read {
@@ -144,7 +143,10 @@ fn aborted_agree(model: &Model, read: &[&Batch], listed: &[(i64, i64)], mut byte
         let is_of = |txn: &&super::producers::EndedTxn| {
             txn.id == stamp.id && txn.first <= batch.base && batch.base < txn.marker
         };
-        if let Some(txn) = aborted.iter().find(is_of).filter(|txn| !listed.contains(&(txn.id, txn.first))) {
+        let is_listed = |txn: &&super::producers::EndedTxn| {
+            listed.iter().any(|(id, first)| *id == txn.id && (txn.first..=batch.base).contains(first))
+        };
+        if let Some(txn) = aborted.iter().find(is_of).filter(|txn| !is_listed(txn)) {
             return Err(format!("{txn:?} is not listed, and the batch at {} is of it", batch.base));
         }
     }

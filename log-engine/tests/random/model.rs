@@ -50,12 +50,14 @@ pub(super) struct Model {
     pub(super) start: i64,
     pub(super) end: i64,
     pub(super) high_watermark: i64,
+    /// Whether the batch of the high watermark was looked up: it stays where it is then, also when that batch is cut off.
+    is_placed: bool,
     /// Epochs and where they begin.
     pub(super) epochs: Vec<(i32, i64)>,
     pub(super) producers: Producers,
     /// Ended transactions whose markers are not below the high watermark.
     ended: Vec<EndedTxn>,
-    /// The same, of which a start may or may not know.
+    /// Ended transactions that a start or a truncation may or may not have read back.
     perhaps_ended: Vec<EndedTxn>,
     /// A truncation or a start leaves the first unstable offset to the next append or watermark.
     is_unstable_known: bool,
@@ -74,6 +76,7 @@ impl Model {
             start: 0,
             end: 0,
             high_watermark: 0,
+            is_placed: false,
             epochs: Vec::new(),
             producers: Producers::default(),
             ended: Vec::new(),
@@ -120,9 +123,14 @@ impl Model {
         let of = |ended: &[EndedTxn]| ended.iter().map(|ended| ended.first).min();
         let surely = open.into_iter().chain(of(&self.ended)).min();
         let least = surely.into_iter().chain(of(&self.perhaps_ended)).min();
-        let bound = |first: Option<i64>| {
-            first.map_or(self.high_watermark, |first| first.max(self.start).min(self.high_watermark))
+        // Behind what was deleted it is looked up anew, as the first batch that is left.
+        let place = |first: i64| match self.batches().iter().find(|batch| batch.last >= self.start) {
+            Some(batch) if first < self.start => batch.base,
+            None if first < self.start => self.end,
+            _ => first,
         };
+        let bound =
+            |first: Option<i64>| first.map_or(self.high_watermark, |first| place(first).min(self.high_watermark));
         self.is_unstable_known.then(|| (bound(least), bound(surely)))
     }
 
@@ -133,9 +141,20 @@ impl Model {
 
     /// Every transaction that was aborted by a marker in the log.
     pub(super) fn aborted(&self) -> Vec<EndedTxn> {
+        self.aborted_from(0)
+    }
+
+    /// The same, if nobody knows of what was before the batch `n`: who was forgotten begins a transaction in its middle.
+    pub(super) fn aborted_from(&self, n: usize) -> Vec<EndedTxn> {
         let mut producers = Producers::default();
-        let ended = self.history.iter().filter_map(|batch| producers.apply(batch));
+        let ended = self.history.iter().skip(n).filter_map(|batch| producers.apply(batch));
         ended.filter(|ended| !ended.commit && ended.marker >= self.segments[0]).collect()
+    }
+
+    /// Whether a transaction of `id` from the offset `first` on was aborted.
+    pub(super) fn was_aborted(&self, id: i64, first: i64) -> bool {
+        let from = |n| self.aborted_from(n).into_iter().any(|txn| (txn.id, txn.first) == (id, first));
+        (0..self.history.len()).any(from)
     }
 
     /// An append: `batch` has its final offsets. A follower asks no producer.
@@ -191,6 +210,7 @@ impl Model {
 
     pub(super) fn set_high_watermark(&mut self, offset: i64) {
         self.high_watermark = offset.clamp(self.start, self.end);
+        self.is_placed = self.high_watermark == self.end;
         self.forget_ended_below(self.high_watermark);
         self.is_unstable_known = true;
     }
@@ -199,7 +219,7 @@ impl Model {
     pub(super) fn settle_high_watermark(&mut self) {
         let held = self.batches().iter().find(|batch| batch.last >= self.high_watermark);
         let at = held.map_or(self.end, |held| held.base);
-        if self.high_watermark < self.end && self.high_watermark != at {
+        if !std::mem::replace(&mut self.is_placed, true) && self.high_watermark != at {
             self.high_watermark = at;
             self.forget_ended_below(at);
             self.is_unstable_known = true;
@@ -330,9 +350,16 @@ impl Model {
         self.changed.insert(active, self.now);
     }
 
-    /// A start. The log ends behind its last batch, also where a truncation took one whole.
-    pub(super) fn reopen(&mut self) {
+    /// A start. The log ends behind its last batch, also where a truncation took one whole. Behind a crash all batches are looked at, and
+    /// the epochs in them that are above the latest are noted.
+    pub(super) fn reopen(&mut self, clean: bool) {
         self.is_unstable_known = false;
+        let noted: Vec<_> = self.batches().iter().filter(|_| !clean).map(|batch| (batch.epoch, batch.base)).collect();
+        for (epoch, base) in noted {
+            if self.epochs.last().is_none_or(|latest| epoch > latest.0) {
+                self.assign_epoch(epoch, base);
+            }
+        }
         self.end = self.in_segment(self.active()).last().map_or(self.active(), |last| last.last + 1);
         if self.end < self.start_checkpoint {
             self.restart_at(self.start_checkpoint, None);
@@ -342,17 +369,20 @@ impl Model {
         self.cut_epochs_below(self.start_checkpoint.min(self.end));
         self.start = self.segments[0].max(self.start_checkpoint);
         self.high_watermark = self.start;
+        self.is_placed = false;
     }
 
-    /// Takes over what was read back of the producers, if it can be so: each is as all batches say it, or as those from the log's start
-    /// on say it, and who has such a batch is known.
+    /// Takes over what was read back of the producers, if it can be so: each is as the batches from some offset on say it, for that is
+    /// what a log's start was once, and who has a batch from the log's start on is known.
     pub(super) fn reload(&mut self, state: &LogState) -> Result<(), String> {
         let replay = |batches: &mut dyn Iterator<Item = &Batch>| {
             let mut producers = Producers::default();
             let ended: Vec<_> = batches.filter_map(|batch| producers.apply(batch)).collect();
             (producers, ended)
         };
-        let (all, ended) = replay(&mut self.history.iter());
+        let (_, ended) = replay(&mut self.history.iter());
+        let from = |n: usize| replay(&mut self.history.iter().skip(n)).0;
+        let all: Vec<Producers> = (0..=self.history.len()).map(from).collect();
         let (short, _) = replay(&mut self.history.iter().filter(|batch| batch.last >= self.start));
         let mut loaded = Producers::default();
         for (id, entry) in &state.producers {
@@ -369,8 +399,8 @@ impl Model {
                     })
                     .cloned()
             };
-            let Some(mut known) = is_like(&all).or_else(|| is_like(&short)) else {
-                return Err(format!("producer {id} came back as {entry:?}: {:?}", all.0.get(&id)));
+            let Some(mut known) = all.iter().find_map(is_like) else {
+                return Err(format!("producer {id} came back as {entry:?}: {:?}", all[0].0.get(&id)));
             };
             let kept = entry.batches().count();
             if kept > known.batches.len() {
@@ -384,7 +414,8 @@ impl Model {
         }
         self.producers = loaded;
         self.ended.clear();
-        self.perhaps_ended = ended.into_iter().filter(|ended| ended.marker >= self.high_watermark).collect();
+        // Those below the high watermark count until it is told again.
+        self.perhaps_ended = ended.into_iter().collect();
         Ok(())
     }
 }

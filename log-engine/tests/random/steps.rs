@@ -226,7 +226,7 @@ impl Steps {
             Some(known) => next_sequence(known.last_sequence()),
         };
         let (epoch, first) = match self.random.below(4) {
-            0 if is_wrong => (epoch, (next + 3) & i32::MAX),
+            0 if is_wrong => (epoch, next.wrapping_add(3) & i32::MAX),
             1 if is_wrong => (epoch + 1, 2),
             2 if is_wrong => ((epoch - 1).max(0), next),
             3 if !open && self.random.one_in(6) => (epoch + 1, 0),
