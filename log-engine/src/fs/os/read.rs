@@ -132,8 +132,14 @@ mod tests {
         assert!(found == 0 || (found <= 1 << 40 && found > (1 << 40) - (1 << 20)), "{found}");
     }
 
+    /// Others may push pages out, or bring them in: one of some attempts has to be undisturbed.
     #[test]
     fn a_file_in_the_page_cache_stays_there_and_one_that_is_not_goes_again() {
+        let attempts: Vec<_> = (0..5).map_while(|_| residency().err()).collect();
+        assert!(attempts.len() < 5, "{attempts:?}");
+    }
+
+    fn residency() -> Result<(), &'static str> {
         let file = tempfile::NamedTempFile::new().unwrap();
         let len = 2 * STEP;
         io::Write::write_all(&mut file.as_file(), &vec![7; usize::try_from(len).unwrap()]).unwrap();
@@ -147,15 +153,19 @@ mod tests {
             }
         };
         let is_cold = || OsFile::new(fs::File::open(file.path()).unwrap()).is_cold();
-        assert!(!is_cold(), "it was just written");
-        read_all(&mut into);
-        assert!(!is_cold(), "it was there before");
-        rustix::fs::fadvise(file.as_file(), 0, None, Advice::DontNeed).unwrap();
         if is_cold() {
-            read_all(&mut into);
-            assert!(is_cold(), "this reading brought it in");
-        } else {
-            println!("this file system keeps its pages: half of the test is left out");
+            return Err("it was just written");
         }
+        read_all(&mut into);
+        if is_cold() {
+            return Err("it was there before");
+        }
+        rustix::fs::fadvise(file.as_file(), 0, None, Advice::DontNeed).unwrap();
+        if !is_cold() {
+            println!("this file system keeps its pages: half of the test is left out");
+            return Ok(());
+        }
+        read_all(&mut into);
+        if is_cold() { Ok(()) } else { Err("this reading brought it in") }
     }
 }
