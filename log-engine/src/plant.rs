@@ -22,8 +22,6 @@ pub enum Fault {
     RecoveryPointNotLowered,
     /// A truncation is reported as done before the cut was synced.
     CutNotSynced,
-    /// A truncation removes the oldest of the segments first.
-    CutOldestFirst,
     /// The epochs of what a truncation cut stay.
     EpochsNotCut,
     /// The newest of the segments that retention deletes goes first.
@@ -59,7 +57,7 @@ static PLANTED: AtomicUsize = AtomicUsize::new(0);
 #[cfg(feature = "plant")]
 impl Fault {
     /// All of them.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 20] = [
         Self::AnswerBeforeSync,
         Self::NoFolderSync,
         Self::FullSegmentNotSynced,
@@ -67,7 +65,6 @@ impl Fault {
         Self::SealNotWaitedFor,
         Self::RecoveryPointNotLowered,
         Self::CutNotSynced,
-        Self::CutOldestFirst,
         Self::EpochsNotCut,
         Self::DeletedNewestFirst,
         Self::SyncRetried,

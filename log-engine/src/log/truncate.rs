@@ -93,9 +93,7 @@ impl Log {
             last.allocate_indexes()?;
         }
         // Newest first: what is left is a prefix of the log after any crash.
-        let is_newest_first = !Fault::CutOldestFirst.is_planted();
-        let order = if is_newest_first { gone.into_iter().rev().collect() } else { gone };
-        self.delete_segments_later(order)?;
+        self.delete_segments_later(gone.into_iter().rev().collect())?;
         active.finish_cut(cut, self.now())?;
         if !Fault::CutNotSynced.is_planted() {
             active.flush_log()?;

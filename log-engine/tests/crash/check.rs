@@ -82,6 +82,13 @@ pub(super) fn check(history: &History, replay: &Replay, crash: Crash, seed: u64)
     next(&image, &expected, config, &store, &log, seed)
 }
 
+/// C8 of an open log: no epoch begins where it ends, or behind.
+pub(super) fn epochs_end_with_the_log(log: &Log) -> Checked {
+    let (epochs, end) = (log.leader_epochs(), log.end());
+    hold!(epochs.iter().all(|entry| entry.start < end), "C8: the log ends at {end}, and its epochs are {epochs:?}");
+    Ok(())
+}
+
 /// Looks at a log that stays open behind an error.
 pub(super) fn open_log(log: &Log, expected: &Expected) -> Checked {
     offsets(log, expected, expected.written.max(expected.durable))?;

@@ -289,7 +289,11 @@ impl Life {
         let (from, end) = (self.log.high_watermark().get(), self.log.end().get());
         if from < end && !self.random.one_in(3) {
             let to = from + i64::try_from(self.random.below(u64::try_from(end - from).unwrap())).unwrap();
-            self.doing(What::Truncate(to), |life| life.log.truncate_to(Offset::new(to)).map(drop));
+            self.doing(What::Truncate(to), |life| {
+                life.log.truncate_to(Offset::new(to))?;
+                check::epochs_end_with_the_log(&life.log).unwrap_or_else(|wrong| panic!("{wrong}"));
+                Ok(())
+            });
             self.forget_producers();
         }
     }
