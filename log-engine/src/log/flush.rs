@@ -64,6 +64,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
+    use crate::error::Error;
     use crate::fs::sim::{Outcome, SimFs};
     use crate::log::{AppendAsLeader, LogConfig, NewRecord, OpenOptions, RunTasks};
     use crate::units::LeaderEpoch;
@@ -176,7 +177,7 @@ mod tests {
             match flushed {
                 Ok(()) => assert_eq!(log.end(), Offset::new(3), "it was promised"),
                 Err(error) => {
-                    assert!(matches!(error, crate::Error::Corrupt(_)), "{error}");
+                    assert!(matches!(error, Error::Corrupt(_)), "{error}");
                     assert_eq!(open().unwrap().0.end(), Offset::new(1), "what is read now is what the disk has");
                     lost += 1;
                 }

@@ -272,22 +272,6 @@ mod tests {
         assert_eq!(roll(Some(9)), (9, 4));
     }
 
-    // conformance: LLG-036
-    #[test]
-    fn no_segment_begins_below_the_last_one() {
-        let log = log(LogConfig::default());
-        append_at(&log, NOW);
-        log.add_segment(&mut log.locked(), Offset::new(3)).unwrap();
-        match log.roll() {
-            Err(Error::Corrupt(corrupt)) => {
-                let rule = Rule::Below { what: "base offset of the new segment", found: 1, least: 4 };
-                assert_eq!(corrupt.rule, rule);
-            }
-            other => panic!("{other:?}"),
-        }
-        assert_eq!(log.end().get(), 1);
-    }
-
     // conformance: ULG-044
     #[test]
     fn a_segment_is_full_when_its_own_jitter_is_taken_off_its_time() {

@@ -144,7 +144,7 @@ fn leaders_stamp_their_epoch_and_followers_note_the_one_that_comes() {
 #[test]
 fn a_follower_takes_no_offset_twice_in_any_format() {
     let batch = |base: i64, codec| {
-        let mut builder = BatchBuilder::new(Offset::new(base)).codec(codec, None);
+        let mut builder = BatchBuilder::new(Offset::new(base)).leader_epoch(EPOCH).codec(codec, None);
         builder.push(Timestamp::new(NOW), None, Some(b"v"), &[]).unwrap();
         builder.into_batch().unwrap()
     };

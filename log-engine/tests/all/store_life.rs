@@ -245,7 +245,7 @@ fn what_is_no_partition_in_use_is_left_alone() {
     }
     let (store, report) = open(&[root.path().to_owned()]);
     assert!(store.list().is_empty());
-    assert_eq!(report.directories[0].left_alone.len(), 5);
+    assert_eq!(report.directories[0].left_alone.len(), 4, "a broker's cache is its own affair");
     store.close().unwrap();
     assert!(!root.path().join(CleanShutdown::FILE_NAME).exists(), "it would speak for the copy that is under way");
 }
