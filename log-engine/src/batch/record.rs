@@ -312,7 +312,7 @@ mod tests {
         encode(&mut out, 0, 0, None, None, &headers).unwrap();
         let found = decoded(&out).unwrap().headers;
         assert_eq!(found.len(), 3);
-        let of_key: Vec<_> = found.clone().filter(|header| header.key == b"key").map(|header| header.value).collect();
+        let of_key: Vec<_> = found.filter(|header| header.key == b"key").map(|header| header.value).collect();
         assert_eq!(of_key, [Some(&b"value"[..]), Some(b"value2")]);
         assert_eq!(found.last(), Some(headers[2]));
     }

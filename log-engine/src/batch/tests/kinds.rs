@@ -3,8 +3,11 @@
 use super::*;
 use crate::batch::testing::{HEAD, KINDS, Row, batches, message, wrapper};
 
+/// Offset, time, key and value of a record.
+type Owned = (i64, i64, Option<Vec<u8>>, Option<Vec<u8>>);
+
 /// The records of all batches in `bytes`, and how many batches these are.
-fn read(bytes: &[u8]) -> (usize, Vec<(i64, i64, Option<Vec<u8>>, Option<Vec<u8>>)>) {
+fn read(bytes: &[u8]) -> (usize, Vec<Owned>) {
     let (mut count, mut found) = (0, Vec::new());
     for (_, batch) in Walk::new(bytes) {
         let batch = batch.unwrap();
@@ -21,7 +24,7 @@ fn read(bytes: &[u8]) -> (usize, Vec<(i64, i64, Option<Vec<u8>>, Option<Vec<u8>>
     (count, found)
 }
 
-fn expected(magic: i8, base: i64, rows: &[Row<'_>]) -> Vec<(i64, i64, Option<Vec<u8>>, Option<Vec<u8>>)> {
+fn expected(magic: i8, base: i64, rows: &[Row<'_>]) -> Vec<Owned> {
     let owned = |bytes: Option<&[u8]>| bytes.map(<[u8]>::to_vec);
     let time = |time| if magic == 0 { -1 } else { time };
     (base..).zip(rows).map(|(offset, row)| (offset, time(row.0), owned(row.1), owned(row.2))).collect()
