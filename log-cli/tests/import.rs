@@ -82,6 +82,10 @@ fn what_was_exported_is_there_again() {
                 fields.iter().for_each(|name| drop(line.as_object_mut().unwrap().remove(*name)));
             }
         }
+        // A batch has to name an epoch, or no follower takes it; old messages name none.
+        for line in original.iter_mut().filter(|line| line["leaderEpoch"].is_null() && line.get("offset").is_some()) {
+            line["leaderEpoch"] = 0.into();
+        }
         assert_eq!(found.len(), original.len(), "{}", folder.display());
         for (found, original) in found.iter().zip(&original) {
             assert_eq!(found, original, "{}", folder.display());

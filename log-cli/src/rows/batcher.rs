@@ -175,7 +175,8 @@ impl Open {
 /// A batch without records that says what `facts` say.
 fn builder(facts: &BatchFacts, base: i64, sequence: Option<Sequence>, append_time: i64) -> BatchBuilder {
     let mut builder = BatchBuilder::new(Offset::new(base))
-        .leader_epoch(LeaderEpoch::new(facts.leader_epoch))
+        // Old messages name no epoch; a batch has to, or no follower takes it.
+        .leader_epoch(LeaderEpoch::new(facts.leader_epoch.max(0)))
         .codec(facts.codec, None);
     if facts.is_append_time {
         builder = builder.append_time(Timestamp::new(append_time));
