@@ -295,7 +295,13 @@ mod tests {
         let plain = BatchFacts::default();
         let refused = batcher.add(&row(&plain, Some(4), None), &mut out);
         assert!(matches!(refused, Err(Refused::Offset { offset: 4, end: 5 })), "{refused:?}");
-        let batch = BatchFacts { first_offset: Some(6), last_offset: Some(9), producer: Some((3, 0)), ..plain.clone() };
+        let batch = BatchFacts {
+            first_offset: Some(6),
+            last_offset: Some(9),
+            leader_epoch: 4,
+            producer: Some((3, 0)),
+            ..plain
+        };
         let emptied = Emptied { batch, base_sequence: Some(40), max_timestamp: 99 };
         batcher.add_emptied(&emptied, &mut out).unwrap();
         assert_eq!(batches(&out), [(6, 9, Some(40), vec![])]);
