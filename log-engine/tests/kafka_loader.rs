@@ -12,7 +12,7 @@ use std::process::Command;
 use std::sync::Arc;
 
 use log_engine::testing::golden;
-use log_engine::testing::script::{Action, Op, Row, Runner, compare_manifests, compare_rows, facts, manifest};
+use log_engine::testing::script::{Action, Op, Row, Runner, compare_manifests, compare_rows, facts, manifest, sha256};
 use log_engine::{LogReader, OsFs};
 use serde_json::{Map, Value};
 
@@ -37,8 +37,8 @@ struct Written {
     /// Where the log ended; `None` where that is within a batch, because it was cut there: no file says so, a broker that starts finds
     /// the end of the batch before, and begins anew where that lies below the log's start.
     end: Option<i64>,
-    /// Sizes and checksums of the segments.
-    segments: BTreeMap<String, (u64, String)>,
+    /// Checksums of the segments.
+    segments: BTreeMap<String, String>,
 }
 
 impl Written {
@@ -73,10 +73,16 @@ impl Written {
     }
 }
 
-/// The segments of a partition: what no loader may change in a log of ours.
-fn segments(dir: &Path) -> BTreeMap<String, (u64, String)> {
-    let files = facts(&OsFs, dir).unwrap().into_iter().filter(|(name, _)| name.ends_with(".log"));
-    files.map(|(name, file)| (name, (file.size, file.sha256))).collect()
+/// Checksums of the segments of a partition: what no loader may change in a log of ours, but for zeros behind the last batch of one that
+/// was preallocated.
+fn segments(dir: &Path) -> BTreeMap<String, String> {
+    let files = golden::files(dir).into_iter().filter(|file| file.extension().is_some_and(|ending| ending == "log"));
+    let written = |file: &PathBuf| {
+        let mut bytes = fs::read(dir.join(file)).unwrap();
+        bytes.truncate(bytes.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1));
+        sha256(&bytes)
+    };
+    files.map(|file| (file.display().to_string(), written(&file))).collect()
 }
 
 fn copy(from: &Path, to: &Path) {
