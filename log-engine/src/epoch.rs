@@ -52,13 +52,18 @@ impl LeaderEpochs {
     /// Kafka: `LeaderEpochFileCache.assign`, which throws on negative values.
     pub fn assign(&mut self, entry: EpochEntry) -> bool {
         let EpochEntry { epoch, start } = entry;
-        let known = self.latest().is_some_and(|latest| latest.epoch == epoch && start >= latest.start);
-        if known || epoch < LeaderEpoch::new(0) || start < Offset::ZERO {
+        if self.knows(entry) || epoch < LeaderEpoch::new(0) || start < Offset::ZERO {
             return false;
         }
         self.remove_latest_while(|latest| latest.epoch >= epoch || latest.start >= start);
         self.starts.insert(epoch, start);
         true
+    }
+
+    /// Whether the entry's epoch is the latest one and began no later: nothing to note.
+    #[must_use]
+    pub fn knows(&self, entry: EpochEntry) -> bool {
+        self.latest().is_some_and(|latest| latest.epoch == entry.epoch && latest.start <= entry.start)
     }
 
     /// Forgets the epochs that begin at `end` or later; whether there were any. A negative `end` changes nothing.

@@ -34,14 +34,12 @@ impl Log {
         if entry.epoch < LeaderEpoch::new(0) || entry.start < Offset::ZERO {
             return Err(Refusal::InvalidLeaderEpoch { epoch: entry.epoch.get(), offset: entry.start.get() }.into());
         }
-        if writer.epochs.latest().is_some_and(|latest| latest.epoch == entry.epoch && latest.start <= entry.start) {
+        if writer.epochs.knows(entry) {
             return Ok(());
         }
         let mut epochs = writer.epochs.clone();
-        match epochs.assign(entry) {
-            true => self.change_epochs(writer, epochs),
-            false => Ok(()),
-        }
+        epochs.assign(entry);
+        self.change_epochs(writer, epochs)
     }
 
     /// Takes over other epochs, durably; the old ones stay if that fails. Epochs that only memory knows would never be written down: the
