@@ -110,20 +110,19 @@ impl Log {
     pub fn append_as_leader(&self, batches: &mut [u8], how: &AppendAsLeader) -> Result<Appended> {
         let config = self.config.load();
         let call = Call { how, config: &config, now: Timestamp::NONE };
-        let appended = self.lead(batches, &call);
-        self.keep_promise(&appended, &call)?;
-        appended
+        let appended = self.lead(batches, &call)?;
+        self.keep_promise(appended, &call)
     }
 
     /// Syncs behind an append where its level of durability asks for it, with the append lock free for others.
-    fn keep_promise(&self, appended: &Result<Appended>, call: &Call<'_>) -> Result<()> {
-        let Ok(appended) = appended else { return Ok(()) };
+    fn keep_promise(&self, appended: Appended, call: &Call<'_>) -> Result<Appended> {
         let level = match call.how.durability.unwrap_or(call.config.durability) {
             // Nothing was added that would count.
             Durability::EveryN(_) if appended.duplicate => Durability::Os,
             level => level,
         };
-        self.sync_after_append(appended.ticket.end(), level, call.config.max_unsynced_bytes)
+        self.sync_after_append(appended.ticket.end(), level, call.config.max_unsynced_bytes)?;
+        Ok(appended)
     }
 
     fn lead(&self, batches: &mut [u8], call: &Call<'_>) -> Result<Appended> {
@@ -166,10 +165,9 @@ impl Log {
         let call = Call { now: if is_append_time { self.now() } else { call.now }, ..*call };
         let placed = assign_built(batch, built, &self.validation_rules(&call, built.codec));
         let analysis = Analysis::of_built(batch.len(), built);
-        let appended = self.append_placed(&mut writer, batch, &Facts::of(&placed), &analysis, &call);
+        let appended = self.append_placed(&mut writer, batch, &Facts::of(&placed), &analysis, &call)?;
         drop(writer);
-        self.keep_promise(&appended, &call)?;
-        appended
+        self.keep_promise(appended, &call)
     }
 
     /// What every append does before its batches are looked at.
@@ -209,10 +207,9 @@ impl Log {
         let mut writer = self.writer()?;
         let config = self.config.load();
         let call = Call { how: &how, config: &config, now: self.now() };
-        let appended = self.place_as_they_are(&mut writer, valid, &analysis, &call);
+        let appended = self.place_as_they_are(&mut writer, valid, &analysis, &call)?;
         drop(writer);
-        self.keep_promise(&appended, &call)?;
-        appended
+        self.keep_promise(appended, &call)
     }
 
     /// Appends the marker that ends a producer's transaction, as its coordinator does.
@@ -228,7 +225,7 @@ impl Log {
     /// `None` if the transaction is open already.
     ///
     /// # Errors
-    /// [`Refusal::InvalidProducerEpoch`] if the producer was replaced; [`crate::Error::Closed`](crate::Error::Closed).
+    /// [`Refusal::InvalidProducerEpoch`] if the producer was replaced; [`crate::Error::Closed`].
     ///
     /// Kafka: `UnifiedLog.maybeStartTransactionVerification`.
     pub fn start_verification(&self, announced: &Announcement) -> Result<Option<VerificationGuard>> {
