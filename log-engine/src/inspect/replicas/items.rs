@@ -49,7 +49,7 @@ impl Item {
     }
 }
 
-/// The items of one replica from an offset on. Damage is passed over.
+/// The items of one replica that reach into a range of offsets. Damage is passed over.
 #[derive(Debug)]
 pub(super) struct Items<'r> {
     batches: Batches<'r>,
@@ -61,11 +61,7 @@ pub(super) struct Items<'r> {
 }
 
 impl<'r> Items<'r> {
-    pub(super) fn new(replica: &'r LogReader<'_>, from: Offset, by: CompareBy) -> Self {
-        Self::within(replica, from..Offset::new(i64::MAX), by)
-    }
-
-    pub(super) fn within(replica: &'r LogReader<'_>, range: Range<Offset>, by: CompareBy) -> Self {
+    pub(super) fn new(replica: &'r LogReader<'_>, range: Range<Offset>, by: CompareBy) -> Self {
         let batches = replica.batches(range, OnDamage::GoOn);
         Self { batches, by, scratch: Scratch::default(), records: VecDeque::new(), is_damaged: false }
     }

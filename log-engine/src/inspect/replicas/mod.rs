@@ -172,7 +172,7 @@ fn compare_pair(pair: [&LogReader<'_>; 2], places: [usize; 2], by: CompareBy) ->
     let [one, other] = pair;
     let from = one.log_start().max(other.log_start());
     let mut common_end = from;
-    let [mut ones, mut others] = pair.map(|replica| Items::new(replica, from, by));
+    let [mut ones, mut others] = pair.map(|replica| Items::new(replica, from..Offset::new(i64::MAX), by));
     let (relation, at) = loop {
         match (ones.next()?, others.next()?) {
             (None, None) => break (Relation::Identical, [None, None]),
@@ -230,7 +230,7 @@ fn held(replica: &LogReader<'_>, range: Range<Offset>) -> Result<Held> {
     if range.start >= range.end {
         return Ok(held);
     }
-    let mut items = Items::within(replica, range, CompareBy::Batches);
+    let mut items = Items::new(replica, range, CompareBy::Batches);
     while let Some(item) = items.next()? {
         held.records = held.records.saturating_add(item.records);
         let first = held.offsets.map_or(item.offsets.0, |(first, _)| first);
