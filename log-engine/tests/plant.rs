@@ -1,4 +1,4 @@
-//! The proof that crash exploration finds something: with each fault planted in the engine, one after the other, it has to.
+//! The proof that crash exploration finds something: with faults planted in the engine, one after the other, it has to.
 //!
 //! `cargo test --release -p log-engine --features plant --test plant -- --nocapture` says after how many states each fell.
 
@@ -28,7 +28,7 @@ const MOST_STATES: u64 = 60_000;
 const RARE: [Fault; 3] = [Fault::SyncRetried, Fault::CacheBelieved, Fault::FailedWriteKept];
 
 #[test]
-fn every_planted_fault_is_found() {
+fn planted_faults_are_found() {
     // What is found is a panic now and then; only what is missed is told at length.
     std::panic::set_hook(Box::new(|_| {}));
     let wanted = std::env::var("PLANT").ok();

@@ -1,5 +1,5 @@
-//! An offset to bytes of a file: what a fetch reads. No record is copied, and no lock is taken but
-//! to look up a high watermark that has moved.
+//! An offset to bytes of a file: what a fetch reads. No record is copied, and no lock is taken but to move a high watermark that turns
+//! out to lie within a batch.
 
 use std::sync::Arc;
 
