@@ -182,3 +182,52 @@ fn say(quiet: bool, series: &Series, what: &str) {
         anstream::eprintln!("{}: {what}", crate::render::escaped(&series.label()));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+    use log_engine::fs::MemoryFile;
+    use log_engine::testing::memory_fs::{MemoryFs, Node};
+
+    use super::*;
+    use crate::select::SelectArgs;
+
+    #[derive(Debug, Parser)]
+    struct Line {
+        #[command(flatten)]
+        select: SelectArgs,
+    }
+
+    fn log(base: i64) -> String {
+        format!("/orders-0/{base:020}.log")
+    }
+
+    fn listed(fs: &MemoryFs) -> Series {
+        Series::of_folder(fs, &PartitionDirectory::list(fs, "/orders-0".as_ref()).unwrap())
+    }
+
+    /// What was listed can be gone when it is looked at: nothing is said of it then, least of all that it became shorter.
+    #[test]
+    fn a_segment_that_goes_behind_the_list_is_left_to_the_next_list() {
+        let mut fs = MemoryFs::default();
+        for (base, len) in [(0, 90), (7, 75)] {
+            fs.put(log(base), Node::File(MemoryFile::new(vec![0; len])));
+        }
+        let both = listed(&fs);
+        let bounds = Line::parse_from(["x"]).select.selection(0).unwrap().bounds(0, i64::MAX);
+        let cursor = Cursor { segment: 7, position: 75 };
+        let mut log_of = Followed { series: both.clone(), cursor, bounds, unfinished: 0, told: None, is_gone: false };
+        assert!(log_of.follow_cuts(&fs, true, &both));
+        fs.remove(log(7).as_ref());
+        assert!(!log_of.follow_cuts(&fs, true, &both));
+        assert_eq!(log_of.cursor, cursor);
+
+        let first = listed(&fs);
+        fs.remove(log(0).as_ref());
+        assert!(!log_of.follow_cuts(&fs, true, &first), "what is last now is gone as well");
+        assert_eq!(log_of.cursor, cursor);
+        fs.put(log(0), Node::File(MemoryFile::new(vec![0; 90])));
+        assert!(log_of.follow_cuts(&fs, true, &first));
+        assert_eq!(log_of.cursor, Cursor { segment: 0, position: 90 });
+    }
+}
