@@ -215,6 +215,23 @@ fn a_reader_that_was_overtaken_by_a_cut_gets_an_error_and_never_other_bytes() {
 }
 
 #[test]
+fn an_epoch_whose_file_cannot_be_written_is_noted_by_the_next_append() {
+    let disk = disk();
+    let log = open(&disk, LogConfig::default());
+    append_to(&log, b"first").unwrap();
+    let later = AppendAsLeader::client(LeaderEpoch::new(1));
+    let append = || log.append_records([NewRecord::default()], None, &later);
+    let before = log.leader_epochs();
+    disk.set_faults(Faults { failing_write: Some(0), ..Faults::default() });
+    assert!(matches!(append(), Err(Error::Io { .. })));
+    disk.set_faults(Faults::default());
+    assert_eq!(log.leader_epochs(), before);
+    append().unwrap();
+    let file = disk.files()[&Path::new(DIR).join("leader-epoch-checkpoint")].clone();
+    assert_eq!(String::from_utf8(file).unwrap(), "0\n2\n0 0\n1 1\n");
+}
+
+#[test]
 fn who_waits_at_the_end_is_woken_across_a_roll_and_by_a_cut() {
     let log = Arc::new(open(&disk(), LogConfig { segment_bytes: 200, ..LogConfig::default() }));
     let wait = |from, timeout| log.wait_for(Offset::new(from), Isolation::LogEnd, timeout);
