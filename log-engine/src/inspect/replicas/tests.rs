@@ -142,6 +142,16 @@ fn records_are_the_same_however_they_are_batched_and_compressed() {
     let other = write("other", &[3, 4], Codec::None, "other");
     assert!(compare(&[plain.clone(), zstd.clone()], CompareBy::Records).is_identical());
     assert_eq!(compare(&[plain.clone(), zstd], CompareBy::Batches).common_end, Offset::ZERO);
-    let different = compare(&[plain, other], CompareBy::Records);
+    let different = compare(&[plain.clone(), other], CompareBy::Records);
     assert_eq!((different.pairs[0].relation, different.common_end), (Relation::Diverged, Offset::ZERO));
+
+    // The leader epoch is behind no checksum.
+    let later = write("later", &[3, 4], Codec::None, "value");
+    let log = later.join("00000000000000000000.log");
+    let mut bytes = std::fs::read(&log).unwrap();
+    crate::batch::assign(&mut bytes, Offset::ZERO, LeaderEpoch::new(1)).unwrap();
+    std::fs::write(&log, bytes).unwrap();
+    let pair = [plain, later];
+    assert_eq!(compare(&pair, CompareBy::Batches).pairs[0].relation, Relation::Diverged);
+    assert!(compare(&pair, CompareBy::Records).is_identical());
 }
