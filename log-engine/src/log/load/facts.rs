@@ -104,7 +104,10 @@ impl Facts {
             let marker = if header.attributes().is_control() { self.marker(frame) } else { Ok(None) };
             match marker {
                 Ok(marker) => self.keep(Noted { position: frame.position(), header: *header, marker }),
-                Err(Malformed { rule: rule @ Rule::Mismatch { .. }, .. }) => return self.break_at(frame, rule),
+                // Behind any other a broker cuts: it stays, and nobody can make the producers of it.
+                Err(malformed) if self.is_strict || matches!(malformed.rule, Rule::Mismatch { .. }) => {
+                    return self.break_at(frame, malformed.rule);
+                }
                 Err(malformed) => return ControlFlow::Break(Some(malformed)),
             }
         }
