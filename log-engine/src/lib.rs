@@ -33,7 +33,7 @@
 //!
 //! What is used most is here; the rest is in the rooms: bytes and batches ([`batch`]), small files ([`checkpoint`]), leader epochs
 //! ([`epoch`]), producers ([`producer`]), segments and their indexes ([`segment`]), one partition ([`log`](mod@log)), all of them ([`store`]), looking
-//! without touching ([`inspect`]), the disk ([`fs`]), and what can be wrong ([`error`](mod@error)).
+//! without touching ([`inspect`]), faults in copies ([`damage`]), the disk ([`fs`]), and what can be wrong ([`error`](mod@error)).
 //!
 //! Words that are never mixed, and what survives what: [`what_is_durable_when`], [`system_assumptions_and_crash_points`].
 
@@ -44,6 +44,7 @@
 pub mod batch;
 pub mod checkpoint;
 mod compress;
+pub mod damage;
 mod encoding;
 pub mod epoch;
 pub mod error;
@@ -56,6 +57,7 @@ pub mod plant;
 #[allow(unreachable_pub)]
 mod plant;
 pub mod producer;
+mod random;
 pub mod segment;
 pub mod store;
 mod sync;

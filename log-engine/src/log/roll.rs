@@ -7,6 +7,7 @@ use super::append::Call;
 use super::state::Writer;
 use super::tasks::Task;
 use crate::error::{Error, Result, Rule};
+use crate::random::Random;
 use crate::segment::{RollFacts, Segment, SegmentFile};
 use crate::units::{FilePosition, Offset, Timestamp};
 
@@ -71,10 +72,7 @@ fn jitter_ms(base: Offset, most: i64) -> i64 {
     if most <= 0 {
         return 0;
     }
-    let mut mixed = base.get().cast_unsigned().wrapping_add(0x9e37_79b9_7f4a_7c15);
-    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    i64::try_from((mixed ^ (mixed >> 31)) % most.cast_unsigned()).unwrap_or(0)
+    i64::try_from(Random::new(base.get().cast_unsigned()).next() % most.cast_unsigned()).unwrap_or(0)
 }
 
 impl Log {

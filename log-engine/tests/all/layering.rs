@@ -9,7 +9,7 @@ use log_engine::testing::golden;
 
 /// Lowest first. A room may use itself and the rooms on earlier lines; those on one line do not know each other.
 const ROOMS: &[&[&str]] = &[
-    &["units", "plant", "sync"],
+    &["units", "plant", "sync", "random"],
     &["error"],
     &["encoding"],
     &["compress"],
@@ -18,6 +18,7 @@ const ROOMS: &[&[&str]] = &[
     &["producer", "epoch"],
     &["log"],
     &["inspect"],
+    &["mend", "salvage", "damage"],
     &["store"],
     &["testing"],
 ];

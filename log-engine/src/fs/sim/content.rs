@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use super::crash::Outcome;
-use super::random::Random;
+use crate::random::Random;
 
 /// Bytes that a disk writes as one piece.
 pub(super) const SECTOR: usize = 512;

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::disk::{Disk, Folder, NameChange, Names, Node, ROOT};
-use super::random::Random;
+use crate::random::Random;
 
 /// What a crash leaves of everything that was not synced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::content::{Content, Unsynced};
 use super::operation::{Operation, Verb};
-use super::random::Random;
+use crate::random::Random;
 
 /// The folder `/`.
 pub(super) const ROOT: u64 = 0;

@@ -4,7 +4,7 @@ use std::io;
 
 use nix::libc;
 
-use super::random::Random;
+use crate::random::Random;
 
 /// Faults of a simulated disk. Each counts from the call that sets them; none strikes by default.
 #[derive(Clone, Debug, Default)]

@@ -36,7 +36,6 @@ mod disk;
 mod faults;
 mod machine;
 mod operation;
-mod random;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

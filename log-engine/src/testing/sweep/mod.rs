@@ -4,7 +4,6 @@
 //! exchanged, each field at its bounds (with the checksum that then fits, and without), each file gone, empty or something else,
 //! and names that nobody wrote.
 
-mod fields;
 mod look;
 mod names;
 
@@ -13,8 +12,9 @@ use std::path::{Path, PathBuf};
 
 use super::memory_fs::{MemoryFs, Node};
 use crate::batch::{Batch, Walk};
+pub use crate::damage::{Bound, Field};
+use crate::damage::{fields, head_bytes};
 use crate::units::FilePosition;
-pub use fields::{Bound, Field};
 pub use look::look;
 pub use names::odd_names;
 
@@ -105,7 +105,7 @@ pub fn damages(base: &MemoryFs) -> Vec<Damage> {
     let mut all = Vec::new();
     for (file, bytes) in base.files() {
         let mut add = |kind| all.push(Damage { file: file.to_owned(), kind });
-        for at in fields::head_bytes(file, bytes).filter(|at| *at < PREFIX) {
+        for at in head_bytes(file, bytes).filter(|at| *at < PREFIX) {
             (0..8).for_each(|bit| add(DamageKind::Flip { at, bit }));
         }
         (0..bytes.len().min(PREFIX)).for_each(|len| add(DamageKind::Cut { len }));
@@ -115,7 +115,7 @@ pub fn damages(base: &MemoryFs) -> Vec<Damage> {
             add(DamageKind::Double { block });
             (block + 1..blocks).for_each(|with| add(DamageKind::Exchange { block, with }));
         }
-        for field in fields::fields(file, bytes) {
+        for field in fields(file, bytes) {
             for to in Bound::ALL {
                 add(DamageKind::Set { field, to, sealed: false });
                 if field.is_sealed {

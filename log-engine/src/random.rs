@@ -1,15 +1,15 @@
-//! Numbers from a seed: the same seed gives the same crash.
+//! Numbers from a seed: the same seed gives the same numbers on every machine.
 
 /// A generator of the kind called SplitMix64.
 #[derive(Clone, Debug)]
-pub(super) struct Random(u64);
+pub(crate) struct Random(u64);
 
 impl Random {
-    pub(super) const fn new(seed: u64) -> Self {
+    pub(crate) const fn new(seed: u64) -> Self {
         Self(seed)
     }
 
-    pub(super) const fn next(&mut self) -> u64 {
+    pub(crate) const fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.0;
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -18,12 +18,12 @@ impl Random {
     }
 
     /// A number below `bound`; 0 if the bound is.
-    pub(super) fn below(&mut self, bound: usize) -> usize {
+    pub(crate) fn below(&mut self, bound: usize) -> usize {
         let drawn = self.next().checked_rem(bound as u64).unwrap_or(0);
         usize::try_from(drawn).unwrap_or(0)
     }
 
-    pub(super) const fn coin(&mut self) -> bool {
+    pub(crate) const fn coin(&mut self) -> bool {
         self.next() & 1 == 1
     }
 }

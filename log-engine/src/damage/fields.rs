@@ -6,30 +6,73 @@ use std::path::Path;
 use crate::batch::{HEADER_LEN, Walk};
 use crate::encoding::crc32c;
 
-/// Offsets and lengths of the fields of a v2 batch's head.
-const V2: &[(usize, usize)] = &[
-    (0, 8),
-    (8, 4),
-    (12, 4),
-    (16, 1),
-    (17, 4),
-    (21, 2),
-    (23, 4),
-    (27, 8),
-    (35, 8),
-    (43, 8),
-    (51, 2),
-    (53, 4),
-    (57, 4),
+/// Where a number lies: its first byte and its bytes.
+pub(super) type Place = (usize, usize);
+
+// The fields of a v2 batch's head.
+pub(super) const BASE_OFFSET: Place = (0, 8);
+pub(super) const BATCH_LENGTH: Place = (8, 4);
+pub(super) const LEADER_EPOCH: Place = (12, 4);
+pub(super) const MAGIC: Place = (16, 1);
+pub(super) const CRC: Place = (17, 4);
+pub(super) const ATTRIBUTES: Place = (21, 2);
+pub(super) const LAST_OFFSET_DELTA: Place = (23, 4);
+const BASE_TIMESTAMP: Place = (27, 8);
+pub(super) const MAX_TIMESTAMP: Place = (35, 8);
+pub(super) const PRODUCER_ID: Place = (43, 8);
+pub(super) const PRODUCER_EPOCH: Place = (51, 2);
+pub(super) const BASE_SEQUENCE: Place = (53, 4);
+pub(super) const RECORDS_COUNT: Place = (57, 4);
+const V2: &[Place] = &[
+    BASE_OFFSET,
+    BATCH_LENGTH,
+    LEADER_EPOCH,
+    MAGIC,
+    CRC,
+    ATTRIBUTES,
+    LAST_OFFSET_DELTA,
+    BASE_TIMESTAMP,
+    MAX_TIMESTAMP,
+    PRODUCER_ID,
+    PRODUCER_EPOCH,
+    BASE_SEQUENCE,
+    RECORDS_COUNT,
 ];
 /// Those of a message of format 0 or 1, as far as they agree.
-const LEGACY: &[(usize, usize)] = &[(0, 8), (8, 4), (12, 4), (16, 1), (17, 1), (18, 4)];
-const OFFSET_INDEX: &[(usize, usize)] = &[(0, 4), (4, 4)];
-const TIME_INDEX: &[(usize, usize)] = &[(0, 8), (8, 4)];
-const TXN_INDEX: &[(usize, usize)] = &[(0, 2), (2, 8), (10, 8), (18, 8), (26, 8)];
-const SNAPSHOT_HEAD: &[(usize, usize)] = &[(0, 2), (2, 4), (6, 4)];
-const SNAPSHOT_HEAD_LEN: usize = 10;
-const SNAPSHOT: &[(usize, usize)] = &[(0, 8), (8, 2), (10, 4), (14, 8), (22, 4), (26, 8), (34, 4), (38, 8)];
+const LEGACY: &[Place] = &[(0, 8), (8, 4), (12, 4), (16, 1), (17, 1), (18, 4)];
+
+pub(super) const OFFSET_ENTRY_OFFSET: Place = (0, 4);
+pub(super) const OFFSET_ENTRY_POSITION: Place = (4, 4);
+const OFFSET_INDEX: &[Place] = &[OFFSET_ENTRY_OFFSET, OFFSET_ENTRY_POSITION];
+pub(super) const TIME_ENTRY_TIME: Place = (0, 8);
+pub(super) const TIME_ENTRY_OFFSET: Place = (8, 4);
+const TIME_INDEX: &[Place] = &[TIME_ENTRY_TIME, TIME_ENTRY_OFFSET];
+pub(super) const TXN_VERSION: Place = (0, 2);
+pub(super) const TXN_FIRST_OFFSET: Place = (10, 8);
+pub(super) const TXN_LAST_OFFSET: Place = (18, 8);
+const TXN_INDEX: &[Place] = &[TXN_VERSION, (2, 8), TXN_FIRST_OFFSET, TXN_LAST_OFFSET, (26, 8)];
+pub(super) const TXN_ENTRY_LEN: usize = 34;
+
+pub(super) const SNAPSHOT_VERSION: Place = (0, 2);
+pub(super) const SNAPSHOT_CRC: Place = (2, 4);
+const SNAPSHOT_HEAD: &[Place] = &[SNAPSHOT_VERSION, SNAPSHOT_CRC, (6, 4)];
+pub(super) const SNAPSHOT_HEAD_LEN: usize = 10;
+const SNAPSHOT: &[Place] = &[(0, 8), (8, 2), (10, 4), (14, 8), (22, 4), (26, 8), (34, 4), (38, 8)];
+
+/// The signed number at `place`; the bytes that are not there count as zeros.
+pub(super) fn read_number(bytes: &[u8], (at, len): Place) -> i64 {
+    let here = bytes.get(at..).unwrap_or_default().iter().take(len);
+    let raw = here.fold(0_i64, |number, byte| number << 8 | i64::from(*byte));
+    let unused = 64_u32.saturating_sub(8 * u32::try_from(len).unwrap_or(8));
+    raw << unused >> unused
+}
+
+/// Writes the low bytes of `number` to `place`, as far as that is there.
+pub(super) fn write_number(bytes: &mut [u8], (at, len): Place, number: i64) {
+    let number = number.to_be_bytes();
+    let low = number.get(number.len().saturating_sub(len)..).unwrap_or_default();
+    bytes.iter_mut().skip(at).zip(low).for_each(|(to, byte)| *to = *byte);
+}
 
 /// One field of one file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,40 +129,42 @@ impl Field {
     }
 
     /// Puts a value into the field of `bytes`.
-    pub(super) fn set(&self, to: Bound, bytes: &mut Vec<u8>) {
-        let range = self.at..self.at + self.len;
+    pub fn set(&self, to: Bound, bytes: &mut Vec<u8>) {
+        let place = (self.at, self.len);
         if self.is_text {
-            let old = std::str::from_utf8(&bytes[range.clone()]).ok().and_then(|text| text.parse().ok()).unwrap_or(0);
-            bytes.splice(range, to.value(old, 64).to_string().into_bytes());
+            let Some(digits) = bytes.get(self.at..self.at.saturating_add(self.len)) else { return };
+            let old = std::str::from_utf8(digits).ok().and_then(|text| text.parse().ok()).unwrap_or(0);
+            bytes.splice(self.at..self.at.saturating_add(self.len), to.value(old, 64).to_string().into_bytes());
             return;
         }
-        let old = bytes[range.clone()].iter().fold(0_i64, |n, byte| n << 8 | i64::from(*byte));
-        let new = to.value(old, self.len as u32 * 8).to_be_bytes();
-        bytes[range].copy_from_slice(&new[8 - self.len..]);
+        let bits = u32::try_from(self.len).map_or(64, |len| 8 * len);
+        let new = to.value(read_number(bytes, place), bits);
+        write_number(bytes, place, new);
     }
 
     /// Writes the checksum that fits.
-    pub(super) fn seal(&self, bytes: &mut [u8]) {
+    pub fn seal(&self, bytes: &mut [u8]) {
         let (from, to, at) = self.seal;
         let checksum = crc32c(bytes.get(from..to).unwrap_or_default());
-        bytes[at..at + 4].copy_from_slice(&checksum.to_be_bytes());
+        write_number(bytes, (at, 4), i64::from(checksum));
     }
 }
 
 /// The fields of a file, by its name's ending; the numbers in it for a file of text.
-pub(super) fn fields(file: &Path, bytes: &[u8]) -> Vec<Field> {
+#[must_use]
+pub fn fields(file: &Path, bytes: &[u8]) -> Vec<Field> {
     match file.extension().and_then(|ending| ending.to_str()) {
         Some("log") => log_fields(bytes),
         Some("index") => repeated(OFFSET_INDEX, 8, 0, bytes.len()),
         Some("timeindex") => repeated(TIME_INDEX, 12, 0, bytes.len()),
-        Some("txnindex") => repeated(TXN_INDEX, 34, 0, bytes.len()),
+        Some("txnindex") => repeated(TXN_INDEX, TXN_ENTRY_LEN, 0, bytes.len()),
         Some("snapshot") => snapshot_fields(bytes),
         _ => numbers(bytes),
     }
 }
 
 /// The bytes whose bits are flipped: the heads of batches, and all of a file that has nothing else.
-pub(super) fn head_bytes(file: &Path, bytes: &[u8]) -> impl Iterator<Item = usize> {
+pub fn head_bytes(file: &Path, bytes: &[u8]) -> impl Iterator<Item = usize> {
     let ranges: Vec<Range<usize>> = if file.extension().is_some_and(|ending| ending == "log") {
         Walk::new(bytes).map(|(at, _)| at..(at + HEADER_LEN).min(bytes.len())).collect()
     } else {
@@ -155,7 +200,7 @@ fn snapshot_fields(bytes: &[u8]) -> Vec<Field> {
 }
 
 /// The fields of the whole entries between `from` and `end`; of a long file the first and the last few.
-fn repeated(layout: &[(usize, usize)], entry: usize, from: usize, end: usize) -> Vec<Field> {
+fn repeated(layout: &[Place], entry: usize, from: usize, end: usize) -> Vec<Field> {
     let entries = end.saturating_sub(from) / entry;
     let chosen = (0..entries).filter(|n| *n < 64 || n + 8 >= entries);
     chosen.flat_map(|n| layout.iter().map(move |(at, len)| Field::plain(from + n * entry + at, *len))).collect()
