@@ -2,6 +2,7 @@
 //!
 //! Reads only, takes no lock, creates nothing, maps nothing; shows as much as can be decoded and throws nothing away.
 
+mod fit;
 mod replicas;
 mod small_file;
 mod start;
@@ -13,6 +14,7 @@ mod verify;
 /// Batches of more bytes are not held by walks of which as many as there are threads go side by side.
 const HELD: usize = 2 << 20;
 
+pub use fit::{Fit, fit_offset_entries, fit_time_entries, fit_txn_entries};
 pub use replicas::{CompareBy, Comparison, Election, Held, Next, Pair, Relation, Replica, compare_replicas};
 pub use small_file::SmallFile;
 pub use start::{
