@@ -16,6 +16,7 @@ mod kill;
 mod ls;
 mod replay;
 mod skeleton;
+mod small_files;
 mod stats;
 mod support;
 mod sweep;

@@ -25,6 +25,12 @@ const READERS: &[&[&str]] = &[
     &["verify", "--level", "deep", "--json"],
     &["stats"],
     &["export", "--output", "-"],
+    &["index", "show"],
+    &["index", "check"],
+    &["checkpoint", "show"],
+    &["checkpoint", "check"],
+    &["producers", "show"],
+    &["producers", "check"],
 ];
 
 /// What a file is: its bytes, its time of change, its mode.

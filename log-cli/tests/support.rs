@@ -44,7 +44,8 @@ pub(crate) fn assert_expected(name: &str, found: &str) {
 
 /// Panics unless every one of `lines` is valid by what `command --schema` prints.
 pub(crate) fn assert_valid(command: &str, lines: &[Value]) {
-    let schema: Value = serde_json::from_slice(&run(&[command, "--schema"]).stdout).unwrap();
+    let words: Vec<&str> = command.split(' ').chain(["--schema"]).collect();
+    let schema: Value = serde_json::from_slice(&run(&words).stdout).unwrap();
     let validator = jsonschema::validator_for(&schema).unwrap();
     for line in lines {
         let wrong: Vec<_> = validator.iter_errors(line).map(|e| e.to_string()).collect();

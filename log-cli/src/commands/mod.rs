@@ -1,6 +1,8 @@
 //! The commands: one file each, one enum, one match.
 
 mod bench;
+mod check;
+mod checkpoint;
 mod completions;
 mod diff;
 mod dump;
@@ -9,10 +11,12 @@ mod export;
 mod find;
 mod grep;
 mod import;
+mod index;
 mod inspect;
 pub(crate) mod kafka_dump_log;
 mod ls;
 mod man;
+mod producers;
 mod replay;
 mod stats;
 mod tail;
@@ -55,6 +59,12 @@ pub(crate) enum Command {
     Import(import::Arguments),
     /// Write records once more: into other partitions or as lines, at their own pace or another
     Replay(Box<replay::Arguments>),
+    /// Show and check index files: .index, .timeindex, .txnindex
+    Index(index::Arguments),
+    /// Show and check the small text files: offset checkpoints, leader epochs, the clean-shutdown marker, identities
+    Checkpoint(checkpoint::Arguments),
+    /// Show and check producer snapshots: .snapshot
+    Producers(producers::Arguments),
     /// Measure the engine on this disk
     Bench(bench::Arguments),
     /// Print the completions of a shell
@@ -91,6 +101,9 @@ impl Command {
             Self::Export(arguments) => export::run(&arguments, global),
             Self::Import(arguments) => import::run(&arguments, global),
             Self::Replay(arguments) => replay::run(&arguments, global),
+            Self::Index(arguments) => index::run(&arguments, global),
+            Self::Checkpoint(arguments) => checkpoint::run(&arguments, global),
+            Self::Producers(arguments) => producers::run(&arguments, global),
             Self::Bench(arguments) => bench::run(&arguments, global),
             Self::Completions(arguments) => completions::run(&arguments),
             Self::KafkaDumpLog(arguments) => kafka_dump_log::run_raw(&arguments.args),

@@ -170,7 +170,8 @@ impl Weight {
 }
 
 impl Found {
-    fn of(finding: &Finding, path: &Path) -> Self {
+    /// The finding in the file `path`.
+    pub(crate) fn of(finding: &Finding, path: &Path) -> Self {
         Self {
             code: finding.code.name(),
             severity: finding.severity.into(),
@@ -214,7 +215,7 @@ impl Given {
     }
 
     /// `path` as whoever gave it, or a folder above it, would write it.
-    fn name(&self, path: &Path) -> PathBuf {
+    pub(crate) fn name(&self, path: &Path) -> PathBuf {
         let below = self.0.iter().find_map(|(top, given)| {
             let rest = path.strip_prefix(top).ok()?;
             Some(if rest.as_os_str().is_empty() { given.clone() } else { given.join(rest) })
@@ -256,6 +257,11 @@ pub(crate) struct Starts(Vec<StartPrediction>);
 impl Starts {
     pub(crate) fn add(&mut self, prediction: StartPrediction) {
         self.0.push(prediction);
+    }
+
+    /// All of them.
+    pub(crate) fn predictions(&self) -> impl Iterator<Item = &StartPrediction> {
+        self.0.iter()
     }
 
     fn of_partition(&self, path: &Path) -> Option<Broker> {

@@ -1,11 +1,10 @@
 //! `verify`: every check; changes nothing. What was found as text, JSON or JUnit, and the exit code.
 
 mod baseline;
-mod document;
+pub(super) mod document;
 mod junit;
-mod text;
+pub(super) mod text;
 
-use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use log_engine::inspect::{FindingCode, StartOptions, Target, VerifyLevel, VerifyOptions, predict_start, verify};
@@ -109,7 +108,7 @@ pub(crate) fn run(arguments: &Arguments, global: &Global) -> Result<Exit, CliErr
         return Ok(Exit::Fine);
     }
     let fs = global.fs();
-    let found = find(&*fs, arguments)?;
+    let found = find(&*fs, &arguments.targets)?;
     let document = look(&*fs, arguments, global, &found)?;
     if let Some(file) = &arguments.junit {
         junit::write(&document, file)?;
@@ -132,18 +131,19 @@ pub(crate) fn run(arguments: &Arguments, global: &Global) -> Result<Exit, CliErr
 }
 
 /// What the paths name.
-struct Found {
-    targets: Vec<Target>,
-    given: Given,
-    failed: Vec<Error>,
+pub(super) struct Found {
+    pub(super) targets: Vec<Target>,
+    pub(super) given: Given,
+    pub(super) failed: Vec<Error>,
 }
 
-fn find(fs: &dyn Fs, arguments: &Arguments) -> Result<Found, CliError> {
+/// Looks what stands where the arguments say.
+pub(super) fn find(fs: &dyn Fs, arguments: &TargetArgs) -> Result<Found, CliError> {
     let mut found = Found { targets: Vec::new(), given: Given::default(), failed: Vec::new() };
-    for path in arguments.targets.all_paths(fs)? {
+    for path in arguments.all_paths(fs)? {
         if path.as_os_str() == "-" {
             return Err(CliError::Usage {
-                message: "verify looks at files beside each other: standard input is one alone".to_owned(),
+                message: "files are checked beside each other, and standard input is one alone".to_owned(),
                 hint: Some("`log-cli dump - --batches` checks each batch of a segment from there".to_owned()),
             });
         }
@@ -169,7 +169,8 @@ fn look(fs: &dyn Fs, arguments: &Arguments, global: &Global, found: &Found) -> R
     let progress = Progress::start("verify", total_bytes(fs, targets), global.quiet);
     let report = verify(fs, targets, &options, &selected, progress.counter())?;
     drop(progress);
-    let mut document = Document::of(&report, &predict(fs, arguments, global.threads(), targets), &found.given);
+    let start = StartOptions { jobs: Some(global.threads()), ..start_options(arguments) };
+    let mut document = Document::of(&report, &predict(fs, &start, targets), &found.given);
     document.failed.splice(..0, found.failed.iter().map(ToString::to_string));
     if let Some(file) = &arguments.baseline {
         let known = baseline::read(fs, file)?;
@@ -230,8 +231,7 @@ fn start_options(arguments: &Arguments) -> StartOptions {
 }
 
 /// What a broker does that starts on all the log directories, or on the ones around single partitions.
-fn predict(fs: &dyn Fs, arguments: &Arguments, jobs: NonZeroUsize, targets: &[Target]) -> Starts {
-    let options = StartOptions { jobs: Some(jobs), ..start_options(arguments) };
+pub(super) fn predict(fs: &dyn Fs, options: &StartOptions, targets: &[Target]) -> Starts {
     let mut starts = Starts::default();
     let mut together = Vec::new();
     let mut around: Vec<PathBuf> = Vec::new();
@@ -247,7 +247,7 @@ fn predict(fs: &dyn Fs, arguments: &Arguments, jobs: NonZeroUsize, targets: &[Ta
     around.retain(|dir| !together.contains(dir) && matches!(Target::of(fs, dir), Ok(Target::LogDirectory(_))));
     let together = Some(together).filter(|dirs| !dirs.is_empty());
     for dirs in together.into_iter().chain(around.into_iter().map(|dir| vec![dir])) {
-        match predict_start(fs, &dirs, &options) {
+        match predict_start(fs, &dirs, options) {
             Ok(prediction) => starts.add(prediction),
             // What a broker does with such a file is not known; the findings stand.
             Err(error) => anstream::eprintln!("cannot tell what a broker starting now would do: {error}"),
@@ -257,7 +257,7 @@ fn predict(fs: &dyn Fs, arguments: &Arguments, jobs: NonZeroUsize, targets: &[Ta
 }
 
 /// Bytes of the `.log` files that will be read; what cannot be listed counts nothing.
-fn total_bytes(fs: &dyn Fs, targets: &[Target]) -> u64 {
+pub(super) fn total_bytes(fs: &dyn Fs, targets: &[Target]) -> u64 {
     let of_folder = |folder: &PartitionDirectory| folder.logs().map(|(_, bytes): (Offset, u64)| bytes).sum::<u64>();
     let of_target = |target: &Target| match target {
         Target::File(path) => fs.stat(path).ok().flatten().map_or(0, |stat| stat.len),

@@ -13,7 +13,7 @@ const YELLOW: Style = AnsiColor::Yellow.on_default();
 const GREEN: Style = AnsiColor::Green.on_default();
 const DIM: Style = Style::new().dimmed();
 /// Where what is said of a finding begins on the lines below it.
-const INDENT: &str = "              ";
+pub(crate) const INDENT: &str = "              ";
 
 /// Writes it. Findings for information are counted unless `verbose`; `quiet` leaves out partitions without fault. Nothing where
 /// nothing could be looked at.
@@ -88,7 +88,8 @@ fn says(out: &mut dyn Write, says: &[String]) -> io::Result<()> {
     Ok(())
 }
 
-fn findings(out: &mut dyn Write, findings: &[Found], folder: Option<&str>, verbose: bool) -> io::Result<()> {
+/// A line a finding, worst first; those for information only if `verbose`. Files in `folder` are called without it.
+pub(crate) fn findings(out: &mut dyn Write, findings: &[Found], folder: Option<&str>, verbose: bool) -> io::Result<()> {
     let mut worst_first: Vec<_> = findings.iter().filter(|found| verbose || found.severity > Weight::Info).collect();
     worst_first.sort_by_key(|found| std::cmp::Reverse(found.severity));
     for found in worst_first {

@@ -1,0 +1,136 @@
+//! `index`, `checkpoint`, `producers`: the small files shown and held against their logs.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use log_engine::testing::expected::expected_findings;
+use log_engine::testing::golden;
+use serde_json::Value;
+
+use crate::support::{arg, assert_expected, assert_valid, lines, log_cli, run, stdout};
+
+const COMMANDS: [&str; 3] = ["index", "checkpoint", "producers"];
+
+/// The command that speaks of findings with this code.
+fn command_of(code: &str) -> Option<&'static str> {
+    match code.as_bytes().first()? {
+        b'I' | b'T' => Some("index"),
+        b'C' | b'E' => Some("checkpoint"),
+        b'S' => Some("producers"),
+        _ if code == "X001" => Some("index"),
+        _ if ["D003", "D004", "D005"].contains(&code) => Some("checkpoint"),
+        _ => None,
+    }
+}
+
+fn check(command: &str, path: &Path) -> (i32, Value) {
+    let output = run(&[command, "check", "--json", arg(path)]);
+    (output.status.code().unwrap(), serde_json::from_slice(&output.stdout).unwrap())
+}
+
+#[test]
+fn what_is_wrong_with_a_small_file_is_told_of_that_file() {
+    let mut expected: BTreeMap<String, Vec<_>> = BTreeMap::new();
+    for line in expected_findings() {
+        expected.entry(line.case).or_default().extend(line.finding);
+    }
+    let mut told = 0;
+    for (case, findings) in expected {
+        let ours = findings.iter().filter_map(|finding| Some((command_of(&finding.code)?, finding)));
+        let ours: Vec<_> = ours.filter(|(_, finding)| finding.severity != 'i').collect();
+        let Some(damaged) = (!ours.is_empty()).then(|| golden::damage(&case)) else { continue };
+        for (command, finding) in ours {
+            let (exit, document) = check(command, damaged.before());
+            assert_eq!(exit, 1, "{case}");
+            let path = damaged.before().join(&finding.file);
+            let row = document["files"].as_array().unwrap().iter().find(|row| row["path"] == arg(&path));
+            let row = row.unwrap_or_else(|| panic!("{case}: nothing of {}", finding.file));
+            let has = row["findings"].as_array().unwrap().iter().any(|found| found["code"] == finding.code.as_str());
+            assert!(has, "{case}: {row}");
+            let is_told = row["broker"].as_str().is_some_and(|word| word != "taken as it is");
+            assert!(row["state"] != "ok" && is_told, "{case}: {row}");
+            told += 1;
+        }
+    }
+    assert!(told >= 80, "{told}");
+}
+
+#[test]
+fn nothing_is_wrong_with_what_brokers_left_and_every_entry_fits() {
+    // One has several log directories, others were damaged before or between two starts.
+    let is_whole = |case: &String| case != "dirs" && !case.starts_with("crash-");
+    for case in golden::kafka_cases().into_iter().filter(is_whole) {
+        let dir = golden::kafka(&case).join("dir");
+        for command in COMMANDS {
+            let (exit, document) = check(command, &dir);
+            assert_eq!(exit, 0, "{case} {command}: {document}");
+            assert_valid(&format!("{command} check"), &[document]);
+            let shown = run(&[command, "show", "--json", arg(&dir)]);
+            assert_eq!(shown.status.code(), Some(0), "{case} {command}");
+            let rows = lines(&shown);
+            assert_valid(&format!("{command} show"), &rows);
+            let odd: Vec<_> = rows.iter().filter(|row| row["fits"] == false).collect();
+            assert!(odd.is_empty(), "{case} {command}: {odd:?}");
+        }
+    }
+}
+
+/// The text for a damaged case, whose directory is called `before`.
+fn text(case: &str, args: &[&str]) -> String {
+    let damaged = golden::damage(case);
+    let mut command = log_cli();
+    command.args(args).arg("before").current_dir(damaged.before().parent().unwrap());
+    stdout(&command.output().unwrap())
+}
+
+#[test]
+fn the_text_is_what_was_agreed() {
+    for (name, case, args) in [
+        ("index-check", "plain/index-off-boundary__clean", &["index", "check"][..]),
+        ("index-check-missing", "plain/index-missing__killed", &["index", "check"]),
+        ("index-check-version", "txn/txnindex-version__clean", &["index", "check"]),
+        ("index-show", "txn/txnindex-version__clean", &["index", "show", "-p", "0"]),
+        ("checkpoint-check", "plain/recovery-point-malformed__clean", &["checkpoint", "check", "-v"]),
+        ("checkpoint-check-epochs", "plain/epochs-bad-number__clean", &["checkpoint", "check"]),
+        ("checkpoint-show", "plain/none__clean", &["checkpoint", "show"]),
+        ("producers-check", "txn/snapshot-crc__clean", &["producers", "check"]),
+        ("producers-show", "txn/none__clean", &["producers", "show"]),
+    ] {
+        assert_expected(&format!("{name}.txt"), &text(case, args));
+    }
+}
+
+#[test]
+fn one_file_can_be_named_and_only_of_the_right_kind() {
+    let damaged = golden::damage("plain/index-off-boundary__clean");
+    let (exit, all) = check("index", damaged.before());
+    assert_eq!(exit, 1);
+    let rows = all["files"].as_array().unwrap();
+    for row in rows {
+        let path = row["path"].as_str().unwrap();
+        let (exit, one) = check("index", Path::new(path));
+        assert_eq!((exit, &one["files"]), (i32::from(row["state"] != "ok"), &Value::from(vec![row.clone()])), "{path}");
+    }
+    let wrong = rows.iter().find(|row| row["state"] != "ok").unwrap()["path"].as_str().unwrap();
+    let shown = lines(&run(&["index", "show", wrong, "--json"]));
+    assert!(shown.iter().any(|row| row["because"] == "inside a batch"), "{shown:?}");
+    for command in COMMANDS {
+        let log = damaged.before().join("plain-0/00000000000000000000.log");
+        for verb in ["check", "show"] {
+            assert_eq!(run(&[command, verb, arg(&log)]).status.code(), Some(2), "{command} {verb}");
+            assert_eq!(run(&[command, verb, "no such directory"]).status.code(), Some(4), "{command} {verb}");
+            assert_eq!(run(&[command, verb, "-"]).status.code(), Some(2), "{command} {verb}");
+        }
+        assert_eq!(run(&[command]).status.code(), Some(2), "{command}");
+    }
+}
+
+#[test]
+fn lines_about_other_partitions_are_left_out() {
+    let sample = golden::sample();
+    let all = lines(&run(&["checkpoint", "show", "--json", arg(&sample)]));
+    let some = lines(&run(&["checkpoint", "show", "--json", "-t", "txn", arg(&sample)]));
+    let of_others = |row: &&Value| row["kind"] == "offset" && row["topic"] != "txn";
+    assert!(all.iter().any(|row| of_others(&row)) && !some.iter().any(|row| of_others(&row)));
+    assert!(some.iter().any(|row| row["kind"] == "offset"));
+}
