@@ -4,6 +4,7 @@ mod bench;
 mod check;
 mod checkpoint;
 mod completions;
+mod damage;
 mod diff;
 mod dump;
 mod explain;
@@ -67,6 +68,8 @@ pub(crate) enum Command {
     Producers(producers::Arguments),
     /// Measure the engine on this disk
     Bench(bench::Arguments),
+    /// Damage a copy of a directory as power cuts, disks and people do: the same faults for the same seed
+    Damage(damage::Arguments),
     /// Print the completions of a shell
     Completions(completions::Arguments),
     /// Do what Kafka 4.4.0's kafka-dump-log does: same arguments, same output, same exit codes
@@ -105,6 +108,7 @@ impl Command {
             Self::Checkpoint(arguments) => checkpoint::run(&arguments, global),
             Self::Producers(arguments) => producers::run(&arguments, global),
             Self::Bench(arguments) => bench::run(&arguments, global),
+            Self::Damage(arguments) => damage::run(&arguments, global),
             Self::Completions(arguments) => completions::run(&arguments),
             Self::KafkaDumpLog(arguments) => kafka_dump_log::run_raw(&arguments.args),
             Self::Man(arguments) => man::run(&arguments),
