@@ -16,6 +16,7 @@ mod kafka_dump_log_twin;
 mod kill;
 mod ls;
 mod replay;
+mod retention;
 mod skeleton;
 mod small_files;
 mod stats;

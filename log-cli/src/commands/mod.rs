@@ -19,6 +19,7 @@ mod ls;
 mod man;
 mod producers;
 mod replay;
+mod retention;
 mod stats;
 mod tail;
 mod verify;
@@ -66,6 +67,8 @@ pub(crate) enum Command {
     Checkpoint(checkpoint::Arguments),
     /// Show and check producer snapshots: .snapshot
     Producers(producers::Arguments),
+    /// Say which segments retention deletes, and why it keeps the others
+    Retention(Box<retention::Arguments>),
     /// Measure the engine on this disk
     Bench(bench::Arguments),
     /// Damage a copy of a directory as power cuts, disks and people do: the same faults for the same seed
@@ -107,6 +110,7 @@ impl Command {
             Self::Index(arguments) => index::run(&arguments, global),
             Self::Checkpoint(arguments) => checkpoint::run(&arguments, global),
             Self::Producers(arguments) => producers::run(&arguments, global),
+            Self::Retention(arguments) => retention::run(&arguments, global),
             Self::Bench(arguments) => bench::run(&arguments, global),
             Self::Damage(arguments) => damage::run(&arguments, global),
             Self::Completions(arguments) => completions::run(&arguments),
