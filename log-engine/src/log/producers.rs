@@ -246,7 +246,12 @@ impl Producers {
             return Ok(());
         }
         let from = self.map_end;
-        holding.iter().try_for_each(|segment| self.replay(segment, segment.base().max(from), None))
+        // Where the log ends is looked up in the last segment's index. One that was checked gets a new index before that.
+        let last = segments.floor(target).filter(|last| !is_checked(last)).map(|last| last.base());
+        holding.iter().try_for_each(|segment| {
+            let until = (last == Some(segment.base())).then_some(target);
+            self.replay(segment, segment.base().max(from), until)
+        })
     }
 
     /// Applies the batches of a segment from the one that holds `start` on, up to the one that holds `until`.

@@ -103,7 +103,7 @@ impl Loader<'_> {
         let cut = self.judge(&checked)?;
         let last_kept = cut.as_ref().map_or(checked.len(), |cut| cut.at.saturating_add(1));
         self.check_transactions(checked.get(..last_kept).unwrap_or_default())?;
-        self.check_replay(&checked, cut.as_ref())?;
+        self.check_replay(&checked, cut.as_ref(), end)?;
         let log_start = self.options.log_start;
         if let Some(last_checked) = self.mend(checked, cut, log_start)? {
             end = Some(last_checked);

@@ -86,14 +86,15 @@ impl Loader<'_> {
         Ok(())
     }
 
-    /// Whether the producers can be made of the segments that were not checked. Changes nothing.
+    /// Whether the producers can be made of the segments that were not checked, in a log that ends at `end` if its last segment is
+    /// one of them. Changes nothing.
     ///
     /// # Errors
     /// [`Error::Corrupt`] for what stands in the way.
-    pub(super) fn check_replay(&self, checked: &[Checked], cut: Option<&Cut>) -> Result<()> {
+    pub(super) fn check_replay(&self, checked: &[Checked], cut: Option<&Cut>, end: Option<Offset>) -> Result<()> {
         let Some(first) = self.segments.first() else { return Ok(()) };
         let cut_in = cut.and_then(|cut| checked.get(cut.at)).map(|checked| checked.segment.base());
-        let bounds = (self.options.log_start.max(first.base()), cut_in.unwrap_or(Offset::new(i64::MAX)));
+        let bounds = (self.options.log_start.max(first.base()), cut_in.or(end).unwrap_or(Offset::new(i64::MAX)));
         let is_checked = |segment: &Segment| checked.iter().any(|checked| checked.segment.base() == segment.base());
         self.no_producers()?.rehearse(self.fs.as_ref(), &self.segments, bounds, self.options.expiry, is_checked)
     }

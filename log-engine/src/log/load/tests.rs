@@ -1,12 +1,13 @@
 //! Logs made by hand on a simulated disk, opened in every mode; what brokers did with theirs is in `tests/all/load.rs`.
 
+mod refused;
 mod split;
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 
 use super::*;
-use crate::batch::{Batch, BatchBuilder, assign};
+use crate::batch::{BatchBuilder, assign};
 use crate::checkpoint::{EpochCheckpoint, EpochEntry};
 use crate::error::{Error, Rule};
 use crate::fs::sim::{Faults, SimFs};
@@ -354,19 +355,6 @@ fn leftovers_go_and_a_finished_segment_takes_its_place_if_it_is_sound() {
     }
 }
 
-/// Who believes a clean marker reads only what the producers are made from.
-#[test]
-fn damage_where_nothing_is_checked_changes_nothing_either() {
-    let mut files = healthy(&[0, 4, 8], 10);
-    files
-        .retain(|path, _| !path.ends_with(EpochCheckpoint::FILE_NAME) && path.extension() != Some("snapshot".as_ref()));
-    let damaged = change(&files, &log_path(4), |log| log[LEN as usize + 8..][..4].fill(0xff));
-    for mode in [RecoveryMode::Strict, RecoveryMode::TornTail] {
-        let (refused, after) = loaded(&damaged, &LoadOptions { clean: true, ..options(mode) });
-        assert_eq!((broken(refused).1, after == damaged), (LEN, true), "{mode:?}");
-    }
-}
-
 #[test]
 fn a_batch_with_a_producer_id_below_none_has_no_producer() {
     let id = (ProducerId::new(-2), ProducerEpoch::new(0), Sequence::new(-1));
@@ -379,46 +367,6 @@ fn a_batch_with_a_producer_id_below_none_has_no_producer() {
     files.retain(|path, _| path.extension() != Some("snapshot".as_ref()));
     let (made, _) = loaded(&files, &LoadOptions { clean: true, ..options(RecoveryMode::TornTail) });
     assert_eq!(end_of(made), 1, "without a snapshot all batches are looked at");
-}
-
-/// Its checksum fits, so no crash has made it, and the producers cannot be made of it.
-#[test]
-fn a_marker_that_nobody_can_read_is_damage_and_changes_nothing() {
-    let id = (ProducerId::new(9), ProducerEpoch::new(0), Sequence::new(-1));
-    let marker = |key: &[u8], codec: u8| {
-        let mut builder = BatchBuilder::new(Offset::ZERO).producer(id.0, id.1, id.2).transactional().control();
-        builder.push(Timestamp::new(T), Some(key), Some(&[0; 6]), &[]).unwrap();
-        let mut out = Vec::new();
-        builder.finish(&mut out).unwrap();
-        out[22] |= codec;
-        let crc = Batch::parse(&out).unwrap().computed_crc();
-        out[17..21].copy_from_slice(&crc.to_be_bytes());
-        assign(&mut out, Offset::new(1), LeaderEpoch::new(0)).unwrap();
-        out
-    };
-    let (commit, unknown_codec, short_key) = ([0, 0, 0, 1], 7, [0; 3]);
-    for bad in [marker(&commit, unknown_codec), marker(&short_key, 0)] {
-        for behind in [batches(2..3), vec![0xee; 20], Vec::new()] {
-            let log = [batch_of(0, 0), bad.clone(), behind].concat();
-            let files: Files = [(log_path(0), log)].into();
-            for (mode, clean) in
-                [(RecoveryMode::Strict, false), (RecoveryMode::TornTail, false), (RecoveryMode::TornTail, true)]
-            {
-                let (refused, after) = loaded(&files, &LoadOptions { clean, ..options(mode) });
-                assert_eq!((broken(refused).1, after == files), (LEN, true), "{mode:?}, {clean}");
-            }
-        }
-    }
-    assert_eq!(
-        end_of(
-            loaded(
-                &[(log_path(0), [batch_of(0, 0), marker(&commit, 0)].concat())].into(),
-                &options(RecoveryMode::Strict)
-            )
-            .0
-        ),
-        2
-    );
 }
 
 #[test]
