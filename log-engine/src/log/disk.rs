@@ -50,6 +50,8 @@ struct SyncState {
     believed: Option<Offset>,
     /// The last cut and those before it, until something behind it is durable.
     cut: Option<Cut>,
+    /// Where the log start took the recovery point along, until a sync covers what it passed.
+    passed: Option<Passed>,
     ended: Option<Ended>,
     /// Base offsets of full segments whose last index entries no sync has covered yet.
     unsynced_seals: BTreeSet<Offset>,
@@ -64,6 +66,14 @@ struct Cut {
     stored: Offset,
     /// Where the log was cut.
     at: Offset,
+}
+
+/// Offsets that lie below the log start and were not durable when it rose. Nobody reads them, but recovery does: what a crash tears
+/// there is no damage.
+#[derive(Clone, Copy, Debug)]
+struct Passed {
+    from: Offset,
+    to: Offset,
 }
 
 /// Whether a sync takes the indexes of the last segment, too.
@@ -111,8 +121,9 @@ impl LogDisk {
     /// What was read below the log's end when it was opened may have come from memory: nothing of it is promised before it was read
     /// from the disk.
     pub(super) fn believes_memory(&self) {
-        if self.recovery_point() < self.end() {
-            self.state().believed = Some(self.end());
+        let mut state = self.state();
+        if state.passed.is_some() || self.recovery_point() < self.end() {
+            state.believed = Some(self.end());
         }
     }
 
@@ -149,7 +160,8 @@ impl LogDisk {
         let mut safe = self.recovery_point();
         {
             let state = self.state();
-            let bounds = [state.unsynced_seals.first().copied(), state.cut.map(|cut| cut.stored)];
+            let passed = state.passed.map(|passed| passed.from);
+            let bounds = [state.unsynced_seals.first().copied(), state.cut.map(|cut| cut.stored), passed];
             safe = bounds.into_iter().flatten().fold(safe, Offset::min);
         }
         let segments = self.segments.load();
@@ -200,14 +212,21 @@ impl LogDisk {
         // What an earlier cut left before this one still stands as long as nothing behind it is durable.
         let stored = state.cut.map_or(stored, |earlier| earlier.stored.min(stored));
         state.cut = Some(Cut { stored, at: end });
+        state.passed = state.passed.map(|passed| Passed { to: passed.to.min(end), ..passed });
         state.cuts = state.cuts.wrapping_add(1);
         self.recovery_point.fetch_min(end.get(), Ordering::AcqRel);
     }
 
-    /// The log begins at `start`: what lies before it needs no sync.
+    /// The log begins at `start`: nobody needs to wait for what lies before it.
+    ///
+    /// Kafka: `UnifiedLog.updateLogStartOffset`.
     pub(super) fn raise_recovery_point(&self, start: Offset) {
         let mut state = self.state();
-        self.recovery_point.fetch_max(start.get(), Ordering::AcqRel);
+        let before = Offset::new(self.recovery_point.fetch_max(start.get(), Ordering::AcqRel));
+        if before < start {
+            let from = state.passed.map_or(before, |earlier| earlier.from.min(before));
+            state.passed = Some(Passed { from, to: start });
+        }
         self.wake(&mut state);
     }
 
@@ -318,7 +337,7 @@ impl LogDisk {
         let mut state = self.state();
         loop {
             let is_sealed = state.unsynced_seals.first().is_none_or(|sealed| *sealed >= until);
-            if until <= self.recovery_point() && is_sealed {
+            if until <= self.recovery_point() && is_sealed && state.passed.is_none() {
                 return Ok(());
             }
             if let Some(ended) = state.ended.clone() {
@@ -345,7 +364,8 @@ impl LogDisk {
         let reached = reached.min(self.end());
         // What is sealed while the sync is under way waits for the next one.
         let seals: Vec<Offset> = state.unsynced_seals.range(..until).copied().collect();
-        let from = seals.first().map_or(self.recovery_point(), |sealed| self.recovery_point().min(*sealed));
+        let passed = state.passed.map(|passed| passed.from);
+        let from = [seals.first().copied(), passed].into_iter().flatten().fold(self.recovery_point(), Offset::min);
         let believed = state.believed;
         drop(state);
         let synced = self.sync_segments(from, until, whole);
@@ -378,6 +398,7 @@ impl LogDisk {
         }
         if !is_cut {
             state.believed = state.believed.filter(|end| *end > until);
+            state.passed = state.passed.filter(|passed| passed.to > until);
             self.recovery_point.fetch_max(reached.get(), Ordering::AcqRel);
             // As long as nothing behind the cut is durable, a crash that tears what comes next leaves the log where its batches end.
             state.cut = state.cut.filter(|cut| reached <= cut.at);

@@ -66,7 +66,7 @@ mod tests {
     use super::*;
     use crate::error::Error;
     use crate::fs::sim::{Outcome, SimFs};
-    use crate::log::{AppendAsLeader, LogConfig, NewRecord, OpenOptions, RunTasks};
+    use crate::log::{AppendAsLeader, Closed, LogConfig, NewRecord, OpenOptions, RunTasks};
     use crate::units::LeaderEpoch;
 
     /// Length of a file after a crash that leaves nothing but what was synced.
@@ -144,6 +144,54 @@ mod tests {
         log.flush(false).unwrap();
         append(1);
         assert_eq!(points(), (7, 6, 6));
+    }
+
+    /// A log start passes what was never synced, and the recovery point goes with it as a broker's does. The one that is written down
+    /// waits: what a crash tears below it would be damage at the next start.
+    #[test]
+    fn a_log_start_makes_nothing_durable() {
+        let fs = Arc::new(SimFs::with_folder("/"));
+        let open = |fs: &Arc<SimFs>, Closed { recovery_point, log_start }: Closed, clean| {
+            let known = OpenOptions { recovery_point, log_start, clean, ..OpenOptions::default() };
+            Log::open(Arc::clone(fs) as _, Path::new("/t-0"), LogConfig::default(), known).unwrap()
+        };
+        let nothing = Closed { recovery_point: Offset::ZERO, log_start: Offset::ZERO };
+        let append = |log: &Log| {
+            let record = NewRecord { value: Some(&[7; 700]), ..NewRecord::default() };
+            log.append_records([record; 4], None, &AppendAsLeader::client(LeaderEpoch::new(0))).unwrap();
+        };
+        let end_after = |log: &Log, outcome| {
+            let fs = Arc::new(fs.after_crash(outcome, 3));
+            let (log, report) = open(&fs, log.checkpoints(), false);
+            assert_eq!(report.lost_durable, None, "{outcome:?}");
+            (log.start().get(), log.end().get())
+        };
+        let points = |log: &Log| (log.start().get(), log.recovery_point().get(), log.recovery_checkpoint().get());
+
+        let (log, _) = open(&fs, nothing, false);
+        append(&log);
+        append(&log);
+        log.set_high_watermark(Offset::new(8)).unwrap();
+        log.delete_records_to(Offset::new(2)).unwrap();
+        assert_eq!(points(&log), (2, 2, 0));
+        assert_eq!(end_after(&log, Outcome::Nothing), (0, 0));
+        assert_eq!(end_after(&log, Outcome::SizeOnly), (0, 0));
+        log.delete_records_to(Offset::new(8)).unwrap();
+        assert_eq!(points(&log), (8, 8, 0));
+        assert_eq!(end_after(&log, Outcome::SizeOnly), (0, 0));
+
+        // The process dies, and what the next one finds is in memory alone.
+        let known = log.checkpoints();
+        drop(log);
+        let (log, _) = open(&fs, known, false);
+        assert_eq!(points(&log), (8, 8, 0));
+        assert_eq!(end_after(&log, Outcome::SizeOnly), (0, 0));
+
+        let closed = log.close().unwrap();
+        let crashed = Arc::new(fs.after_crash(Outcome::Nothing, 0));
+        let (log, report) = open(&crashed, closed, true);
+        assert_eq!((log.start().get(), log.end().get(), report.lost_durable), (8, 8, None));
+        assert!(report.is_untouched(), "{report:?}");
     }
 
     /// A process dies behind a sync that failed, and the next one finds in memory what the disk does not have: a start that believes it

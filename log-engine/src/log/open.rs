@@ -139,8 +139,9 @@ impl Log {
             .last()
             .cloned()
             .ok_or_else(|| Error::corrupt(dir, FilePosition::START, Rule::Missing { what: "a segment" }))?;
-        let recovery_point = loaded.recovery_point.max(loaded.log_start);
-        let disk = LogDisk::new(fs, dir.to_owned(), loaded.segments, loaded.log_start, loaded.log_end, recovery_point);
+        let (start, end, recovery_point) = (loaded.log_start, loaded.log_end, loaded.recovery_point);
+        let disk = LogDisk::new(fs, dir.to_owned(), loaded.segments, start, end, recovery_point);
+        disk.raise_recovery_point(start);
         if how.trust_cache {
             disk.believes_memory();
         }
