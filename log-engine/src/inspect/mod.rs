@@ -2,6 +2,7 @@
 //!
 //! Reads only, takes no lock, creates nothing, maps nothing; shows as much as can be decoded and throws nothing away.
 
+mod contents;
 mod fit;
 mod replicas;
 mod small_file;
@@ -12,8 +13,9 @@ mod target;
 mod verify;
 
 /// Batches of more bytes are not held by walks of which as many as there are threads go side by side.
-const HELD: usize = 2 << 20;
+pub(crate) const HELD: usize = 2 << 20;
 
+pub(crate) use contents::Contents;
 pub use fit::{Fit, fit_offset_entries, fit_time_entries, fit_txn_entries};
 pub use replicas::{CompareBy, Comparison, Election, Held, Next, Pair, Relation, Replica, compare_replicas};
 pub use small_file::SmallFile;

@@ -6,23 +6,23 @@ use super::batch::Seen;
 use super::code::FindingCode;
 use super::finding::{Findings, Place, Severity};
 use super::plan::SegmentPlan;
-use crate::batch::{Batch, HEADER_LEN, MAX_DECOMPRESSED, Scratch};
+use crate::batch::{MAX_DECOMPRESSED, Scratch};
 use crate::error::{Malformed, Rule};
+use crate::inspect::Contents;
 
 /// Looks at every record of a batch; how many there are, if all can be read.
 pub(super) fn check(seen: &Seen<'_>, scratch: &mut Scratch, plan: &SegmentPlan, out: &mut Findings) -> Option<u64> {
     let place = Place::at(&plan.log, seen.position).offset(seen.lowest());
-    let mut records = Inside::default();
-    let read = with_room(plan, scratch, |scratch| {
-        records = Inside::default();
-        seen.frame.batch().and_then(|batch| records.read(&batch, seen, scratch))
-    });
-    if let Err(Malformed { rule, .. }) = read {
-        // Too large to look into says nothing against it.
-        let weight = if matches!(rule, Rule::TooLarge { .. }) { Severity::Info } else { Severity::Error };
-        out.add(FindingCode::B007, weight, place, || format!("batch {}..{}: {rule}", seen.lowest(), seen.last));
-        return None;
-    }
+    let read = with_room(plan, scratch, |scratch| seen.frame.batch().and_then(|batch| Contents::read(&batch, scratch)));
+    let records = match read {
+        Ok(records) => records,
+        Err(Malformed { rule, .. }) => {
+            // Too large to look into says nothing against it.
+            let weight = if matches!(rule, Rule::TooLarge { .. }) { Severity::Info } else { Severity::Error };
+            out.add(FindingCode::B007, weight, place, || format!("batch {}..{}: {rule}", seen.lowest(), seen.last));
+            return None;
+        }
+    };
     if let Some(message) = records.wrong {
         out.add(FindingCode::B007, Severity::Error, place, || message);
         return None;
@@ -67,53 +67,5 @@ fn with_room<T>(
             read(&mut Scratch::default())
         }
         read => read,
-    }
-}
-
-/// What was met in a batch.
-#[derive(Debug)]
-struct Inside {
-    count: u64,
-    max_timestamp: i64,
-    /// The first thing that does not fit, where all records can be decoded.
-    wrong: Option<String>,
-}
-
-impl Default for Inside {
-    fn default() -> Self {
-        Self { count: 0, max_timestamp: i64::MIN, wrong: None }
-    }
-}
-
-impl Inside {
-    fn read(&mut self, batch: &Batch<'_>, seen: &Seen<'_>, scratch: &mut Scratch) -> Result<(), Malformed> {
-        let left = batch.bytes().len().saturating_sub(HEADER_LEN);
-        if seen.header.is_some_and(|header| header.records_count() == 0) && left > 0 {
-            return Err(Malformed::new(HEADER_LEN, Rule::Trailing { what: "no records", left: left as u64 }));
-        }
-        let mut previous = None;
-        for record in batch.records(scratch)? {
-            let record = record?;
-            let offset = record.offset.get();
-            let is_inside = offset <= seen.last && seen.base.is_none_or(|base| offset >= base);
-            if self.wrong.is_none() && !(is_inside && previous.is_none_or(|previous| offset > previous)) {
-                self.wrong = Some(format!(
-                    "record {} of batch {}..{} has offset {offset}; offsets must rise within the batch",
-                    self.count,
-                    seen.lowest(),
-                    seen.last
-                ));
-            }
-            if let Some(crc) = record.legacy_checksum.filter(|crc| crc.stored != crc.computed && self.wrong.is_none()) {
-                self.wrong = Some(format!(
-                    "message at offset {offset} has checksum {:08x} stored, {:08x} computed",
-                    crc.stored, crc.computed
-                ));
-            }
-            previous = Some(offset);
-            self.count = self.count.saturating_add(1);
-            self.max_timestamp = self.max_timestamp.max(record.timestamp.get());
-        }
-        Ok(())
     }
 }
