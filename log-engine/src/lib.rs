@@ -51,7 +51,6 @@ pub mod error;
 pub mod fs;
 pub mod inspect;
 pub mod log;
-pub mod mend;
 #[cfg(feature = "plant")]
 pub mod plant;
 #[cfg(not(feature = "plant"))]
@@ -59,6 +58,7 @@ pub mod plant;
 mod plant;
 pub mod producer;
 mod random;
+pub mod salvage;
 pub mod segment;
 pub mod store;
 mod sync;

@@ -49,6 +49,8 @@ mod producers;
 mod random;
 #[path = "all/round_trip.rs"]
 mod round_trip;
+#[path = "all/salvage.rs"]
+mod salvage;
 #[path = "all/scripts.rs"]
 mod scripts;
 #[path = "all/side_files.rs"]

@@ -30,7 +30,7 @@ pub fn replace(fs: &dyn WriteFs, path: &Path, bytes: &[u8]) -> Result<()> {
 }
 
 /// A file of these bytes, durable but for its name; what a crash left there earlier goes.
-fn write_whole(fs: &dyn WriteFs, path: &Path, bytes: &[u8]) -> Result<()> {
+pub(crate) fn write_whole(fs: &dyn WriteFs, path: &Path, bytes: &[u8]) -> Result<()> {
     let file = fs.open_write(path, OpenMode::Any)?;
     file.set_len(0).map_err(|e| Error::io("truncate", path, e))?;
     write_all_at(&*file, path, bytes, 0)?;

@@ -24,7 +24,7 @@ pub enum SmallFile<T> {
 
 impl<T> SmallFile<T> {
     /// Reads `path` and gives its bytes to `parse`.
-    pub(super) fn read(fs: &dyn Fs, path: &Path, parse: impl FnOnce(&[u8], &Path) -> Result<T>) -> Self {
+    pub(crate) fn read(fs: &dyn Fs, path: &Path, parse: impl FnOnce(&[u8], &Path) -> Result<T>) -> Self {
         Self::try_read(fs, path, parse).unwrap_or_else(Self::Unreadable)
     }
 

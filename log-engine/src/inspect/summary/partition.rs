@@ -46,6 +46,14 @@ pub struct Checkpoints {
     pub cleaner: Option<Offset>,
 }
 
+impl Checkpoints {
+    /// What the files at the root of a log directory say of the partition in `directory`.
+    #[must_use]
+    pub fn of(root: &RootFiles, directory: &PartitionDirectory) -> Self {
+        Surroundings::of(root).checkpoints(directory)
+    }
+}
+
 /// The log directory around a partition, ready to be asked about many.
 pub(super) struct Surroundings<'a> {
     root: &'a RootFiles,
