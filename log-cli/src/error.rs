@@ -44,6 +44,14 @@ pub(crate) enum CliError {
         /// What would be right.
         hint: Option<String>,
     },
+    /// It could not be done.
+    #[error("{message}")]
+    Failed {
+        /// What is wrong.
+        message: String,
+        /// What to do about it.
+        hint: Option<String>,
+    },
     /// A file of lines has one that cannot be taken.
     #[error("{} line {line} column {column}: {rule}", file.display())]
     Input {
@@ -79,7 +87,7 @@ impl CliError {
     fn exit(&self) -> Exit {
         match self {
             Self::Engine(log_engine::Error::Locked { .. }) => Exit::Refused,
-            Self::Engine(_) | Self::Output(_) | Self::Input { .. } => Exit::Failed,
+            Self::Engine(_) | Self::Output(_) | Self::Input { .. } | Self::Failed { .. } => Exit::Failed,
             Self::Usage { .. } | Self::Arguments(_) => Exit::Usage,
             Self::Refused { .. } => Exit::Refused,
         }
@@ -97,7 +105,10 @@ impl CliError {
             _ => {}
         }
         complain(&self);
-        if let Self::Usage { hint: Some(hint), .. } | Self::Refused { hint: Some(hint), .. } = &self {
+        if let Self::Usage { hint: Some(hint), .. }
+        | Self::Refused { hint: Some(hint), .. }
+        | Self::Failed { hint: Some(hint), .. } = &self
+        {
             let bold = anstyle::Style::new().bold();
             anstream::eprintln!("{bold}hint:{bold:#}  {hint}");
         }

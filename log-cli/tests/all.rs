@@ -1,7 +1,6 @@
 //! One binary for all tests of the command; each module is one command or one promise.
 
 mod bench;
-mod bundle;
 mod cli_args;
 mod damage;
 mod diff;
@@ -17,7 +16,7 @@ mod kafka_dump_log_twin;
 mod kill;
 mod ls;
 mod replay;
-mod retention;
+mod salvage;
 mod skeleton;
 mod small_files;
 mod stats;

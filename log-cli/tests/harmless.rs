@@ -31,9 +31,6 @@ const READERS: &[&[&str]] = &[
     &["checkpoint", "check"],
     &["producers", "show"],
     &["producers", "check"],
-    &["retention", "--ms", "1"],
-    &["retention", "--free", "1GiB"],
-    &["bundle", "--output", "-"],
 ];
 
 /// What a file is: its bytes, its time of change, its mode.

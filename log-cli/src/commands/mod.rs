@@ -1,7 +1,6 @@
 //! The commands: one file each, one enum, one match.
 
 mod bench;
-mod bundle;
 mod check;
 mod checkpoint;
 mod completions;
@@ -20,7 +19,7 @@ mod ls;
 mod man;
 mod producers;
 mod replay;
-mod retention;
+mod salvage;
 mod stats;
 mod tail;
 mod verify;
@@ -68,10 +67,8 @@ pub(crate) enum Command {
     Checkpoint(checkpoint::Arguments),
     /// Show and check producer snapshots: .snapshot
     Producers(producers::Arguments),
-    /// Say which segments retention deletes, and why it keeps the others
-    Retention(Box<retention::Arguments>),
-    /// Put what inspect, verify and stats say, and the small files, into one archive that holds no customer data
-    Bundle(bundle::Arguments),
+    /// Copy out every batch that checks, byte for byte, and put the rest beside it
+    Salvage(Box<salvage::Arguments>),
     /// Measure the engine on this disk
     Bench(bench::Arguments),
     /// Damage a copy of a directory as power cuts, disks and people do: the same faults for the same seed
@@ -110,11 +107,10 @@ impl Command {
             Self::Export(arguments) => export::run(&arguments, global),
             Self::Import(arguments) => import::run(&arguments, global),
             Self::Replay(arguments) => replay::run(&arguments, global),
+            Self::Salvage(arguments) => salvage::run(&arguments, global),
             Self::Index(arguments) => index::run(&arguments, global),
             Self::Checkpoint(arguments) => checkpoint::run(&arguments, global),
             Self::Producers(arguments) => producers::run(&arguments, global),
-            Self::Retention(arguments) => retention::run(&arguments, global),
-            Self::Bundle(arguments) => bundle::run(&arguments, global),
             Self::Bench(arguments) => bench::run(&arguments, global),
             Self::Damage(arguments) => damage::run(&arguments, global),
             Self::Completions(arguments) => completions::run(&arguments),
