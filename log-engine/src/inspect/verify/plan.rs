@@ -169,10 +169,9 @@ impl SegmentPlan {
     }
 
     /// `severity`, but only info where the cleaner has been: below its checkpoint or, without an entry there, wherever the log shows
-    /// its traces. The active segment is never cleaned.
+    /// its traces. A leader's active segment is never cleaned; a follower's holds what the leader's cleaner left.
     pub(super) fn cleaning_weight(&self, severity: Severity, offset: i64) -> Weight {
         match self.facts.cleaner {
-            _ if self.is_last() => severity.into(),
             Some(cleaner) if offset < cleaner => Severity::Info.into(),
             Some(_) => severity.into(),
             None => Weight::unless_cleaned(severity),
