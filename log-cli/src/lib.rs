@@ -5,6 +5,7 @@ mod commands;
 mod error;
 mod human;
 mod new_file;
+mod new_folder;
 mod output;
 mod progress;
 mod render;

@@ -2,6 +2,7 @@
 
 mod bench;
 mod cli_args;
+mod copy;
 mod damage;
 mod diff;
 mod dump;

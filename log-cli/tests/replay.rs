@@ -265,3 +265,15 @@ fn exit_codes_say_what_happened() {
         assert_eq!(run(args).status.code(), Some(code), "{args:?}");
     }
 }
+
+#[test]
+fn a_target_that_cannot_be_written_ends_the_replay_at_once() {
+    let source = golden::kafka("plain").join("dir/plain-1");
+    let target = tempfile::tempdir().unwrap();
+    let to = format!("dir:{}", target.path().join("small").display());
+    let output = run(&["replay", arg(&source), "--to", &to, "--segment-bytes", "1KiB"]);
+    assert_eq!(output.status.code(), Some(4));
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(said.matches("error:").count(), 1, "{said}");
+    assert!(said.contains("cannot write the output: batches of"), "{said}");
+}

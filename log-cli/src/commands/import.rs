@@ -105,7 +105,7 @@ pub(crate) fn run(arguments: &Arguments, global: &Global) -> Result<Exit, CliErr
     };
     let mut input = Input::open(file, jiff::Timestamp::now().as_millisecond())?;
     rows::check_unused(output)?;
-    let how = Batching { records: arguments.batch_records, codec: arguments.codec.map(CodecName::codec) };
+    let how = Batching { records: arguments.batch_records, codec: arguments.codec.map(CodecName::codec), level: None };
     let mut folders = Folders::open(output, rows::config(arguments.segment_bytes.bytes()), how)?;
     let mut report = Report { partitions: Vec::new(), left_out: 0, doubtful: 0 };
     if let Err(error) = fill(&mut folders, &mut input, &mut report) {

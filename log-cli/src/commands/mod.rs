@@ -4,6 +4,7 @@ mod bench;
 mod check;
 mod checkpoint;
 mod completions;
+mod copy;
 mod damage;
 mod diff;
 mod dump;
@@ -69,6 +70,8 @@ pub(crate) enum Command {
     Producers(producers::Arguments),
     /// Copy out every batch that checks, byte for byte, and put the rest beside it
     Salvage(Box<salvage::Arguments>),
+    /// Write chosen records as Kafka's segments: copied byte for byte, or made anew
+    Copy(Box<copy::Arguments>),
     /// Measure the engine on this disk
     Bench(bench::Arguments),
     /// Damage a copy of a directory as power cuts, disks and people do: the same faults for the same seed
@@ -111,6 +114,7 @@ impl Command {
             Self::Index(arguments) => index::run(&arguments, global),
             Self::Checkpoint(arguments) => checkpoint::run(&arguments, global),
             Self::Producers(arguments) => producers::run(&arguments, global),
+            Self::Copy(arguments) => copy::run(&arguments, global),
             Self::Bench(arguments) => bench::run(&arguments, global),
             Self::Damage(arguments) => damage::run(&arguments, global),
             Self::Completions(arguments) => completions::run(&arguments),

@@ -1,7 +1,7 @@
 //! From records back to batches: those that belonged together stay together, the others fill batches up to a size.
 
 use log_engine::batch::{BuildError, Header, MAX_DECOMPRESSED};
-use log_engine::{BatchBuilder, Codec, LeaderEpoch, Offset, ProducerEpoch, ProducerId, Sequence, Timestamp};
+use log_engine::{Batch, BatchBuilder, Codec, LeaderEpoch, Offset, ProducerEpoch, ProducerId, Sequence, Timestamp};
 
 use super::{BatchFacts, Emptied, Row};
 
@@ -17,6 +17,8 @@ pub(crate) struct Batching {
     pub(crate) records: Option<u32>,
     /// The codec of data, whatever it was.
     pub(crate) codec: Option<Codec>,
+    /// Its level; `None` for Kafka's default.
+    pub(crate) level: Option<i32>,
 }
 
 /// Why a record cannot be taken.
@@ -77,7 +79,7 @@ impl Batcher {
         }
         let mut open = match self.open.take() {
             Some(open) => open,
-            None => Open::new(facts, row, offset, self.end)?,
+            None => Open::new(facts, self.level(row.batch.is_control), row, offset, self.end)?,
         };
         open.push(row, offset)?;
         self.end = offset.saturating_add(1);
@@ -94,10 +96,21 @@ impl Batcher {
         }
         let last = last.unwrap_or(first);
         let sequence = emptied.base_sequence.map(Sequence::new);
-        builder(&self.facts(&emptied.batch), first, sequence, emptied.max_timestamp)
+        builder(&self.facts(&emptied.batch), None, first, sequence, emptied.max_timestamp)
             .last_offset(Offset::new(last))
             .finish_emptied(Timestamp::new(emptied.max_timestamp), out)?;
         self.end = last.saturating_add(1);
+        Ok(())
+    }
+
+    /// Lets a whole batch pass as it is, whose first record is at `first`.
+    pub(crate) fn pass(&mut self, batch: &Batch<'_>, first: i64, out: &mut Vec<u8>) -> Result<(), Refused> {
+        self.finish(out)?;
+        if first < self.end {
+            return Err(Refused::Offset { offset: first, end: self.end });
+        }
+        out.extend_from_slice(batch.bytes());
+        self.end = batch.last_offset().get().saturating_add(1);
         Ok(())
     }
 
@@ -119,6 +132,11 @@ impl Batcher {
         self.open.take().map_or(Ok(()), |open| Ok(open.builder.finish(out)?))
     }
 
+    /// The level that goes with the codec which was asked for.
+    fn level(&self, is_control: bool) -> Option<i32> {
+        self.how.level.filter(|_| self.how.codec.is_some() && !is_control)
+    }
+
     fn facts(&self, of: &BatchFacts) -> BatchFacts {
         let mut facts = of.clone();
         if self.how.records.is_some() {
@@ -134,12 +152,12 @@ impl Batcher {
 }
 
 impl Open {
-    fn new(facts: BatchFacts, row: &Row, offset: i64, end: i64) -> Result<Self, Refused> {
+    fn new(facts: BatchFacts, level: Option<i32>, row: &Row, offset: i64, end: i64) -> Result<Self, Refused> {
         // Messages of formats 0 and 1 name their batch by its last offset; what was cut off a batch begins with its record.
         let base = facts.first_offset.filter(|first| (end..=offset).contains(first)).unwrap_or(offset);
         let before = i32::try_from(offset.saturating_sub(base)).map_err(|_| BuildError::TooLarge)?;
         let base_sequence = row.sequence.map(|sequence| Sequence::new(sequence).minus(before));
-        let builder = builder(&facts, base, base_sequence, row.timestamp);
+        let builder = builder(&facts, level, base, base_sequence, row.timestamp);
         let append_time = facts.is_append_time.then_some(row.timestamp);
         Ok(Self { builder, facts, base, base_sequence, append_time, bytes: 0 })
     }
@@ -173,11 +191,17 @@ impl Open {
 }
 
 /// A batch without records that says what `facts` say.
-fn builder(facts: &BatchFacts, base: i64, sequence: Option<Sequence>, append_time: i64) -> BatchBuilder {
+fn builder(
+    facts: &BatchFacts,
+    level: Option<i32>,
+    base: i64,
+    sequence: Option<Sequence>,
+    append_time: i64,
+) -> BatchBuilder {
     let mut builder = BatchBuilder::new(Offset::new(base))
         // Old messages name no epoch; a batch has to, or no follower takes it.
         .leader_epoch(LeaderEpoch::new(facts.leader_epoch.max(0)))
-        .codec(facts.codec, None);
+        .codec(facts.codec, level);
     if facts.is_append_time {
         builder = builder.append_time(Timestamp::new(append_time));
     }
@@ -201,7 +225,7 @@ fn builder(facts: &BatchFacts, base: i64, sequence: Option<Sequence>, append_tim
 mod tests {
     use std::sync::Arc;
 
-    use log_engine::{Batch, Scratch};
+    use log_engine::Scratch;
 
     use super::*;
 
@@ -257,7 +281,7 @@ mod tests {
         let plain = BatchFacts::default();
         let rows: Vec<_> = (0..5).map(|_| row(&plain, None, None)).collect();
         assert_eq!(made(Batching::default(), &rows), [(0, 4, None, vec![0, 1, 2, 3, 4])]);
-        let two = Batching { records: Some(2), codec: None };
+        let two = Batching { records: Some(2), ..Batching::default() };
         let expected = [(0, 1, None, vec![0, 1]), (2, 3, None, vec![2, 3]), (4, 4, None, vec![4])];
         assert_eq!(made(two, &rows), expected);
         let named = BatchFacts { first_offset: Some(0), last_offset: Some(4), ..plain.clone() };

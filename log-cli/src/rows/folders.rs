@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use log_engine::checkpoint::Uuid;
 use log_engine::log::{PartitionName, root_files};
 use log_engine::{
-    Fs, LeaderEpoch, Log, LogConfig, Offset, OpenOptions, OsFs, Store, StoreOptions, TopicPartition, Walk, WriteFs,
+    Batch, Fs, LeaderEpoch, Log, LogConfig, Offset, OpenOptions, OsFs, Store, StoreOptions, TopicPartition, Walk,
+    WriteFs,
 };
 
 use super::{Batcher, Batching, Emptied, Refused, Row};
@@ -21,6 +23,8 @@ pub(crate) struct Folders {
     place: Place,
     config: LogConfig,
     how: Batching,
+    /// The ids that new partitions are given.
+    topic_ids: BTreeMap<TopicPartition, Uuid>,
     open: BTreeMap<TopicPartition, Filling>,
 }
 
@@ -30,6 +34,8 @@ enum Place {
     Directory(Box<Store>),
     /// A folder that is one partition, whatever the records say of theirs.
     Folder(PathBuf, TopicPartition),
+    /// Folders of partitions side by side, of no log directory.
+    Loose(PathBuf),
 }
 
 /// One partition on its way.
@@ -63,6 +69,25 @@ pub(crate) enum NotWritten {
     Failed(#[from] CliError),
 }
 
+impl NotWritten {
+    /// As the end of a command.
+    pub(crate) fn at_the_end(self) -> CliError {
+        match self {
+            Self::Failed(error) => error,
+            Self::Refused(refused) => CliError::Refused { message: refused.to_string(), hint: None },
+        }
+    }
+
+    /// As the end of a walk over what was to be written. What the engine says of the output is no fault of what is read.
+    pub(crate) fn while_walking(self, partition: &TopicPartition) -> CliError {
+        match self {
+            Self::Failed(CliError::Engine(error)) => CliError::Output(std::io::Error::other(error)),
+            Self::Failed(error) => error,
+            Self::Refused(refused) => CliError::Refused { message: format!("{partition}: {refused}"), hint: None },
+        }
+    }
+}
+
 impl From<log_engine::Error> for NotWritten {
     fn from(error: log_engine::Error) -> Self {
         Self::Failed(error.into())
@@ -87,6 +112,11 @@ pub(crate) fn check_unused(dir: &Path) -> Result<(), CliError> {
     Ok(())
 }
 
+/// The partition that a folder's name says.
+pub(crate) fn one_partition(dir: &Path) -> Option<TopicPartition> {
+    dir.file_name().and_then(|name| PartitionName::parse(name.to_str()?)).map(|name| name.partition)
+}
+
 fn make_parents(dir: &Path) -> Result<(), CliError> {
     let Some(parent) = dir.parent() else { return Ok(()) };
     let failed = |source| log_engine::Error::Io { op: "create", path: parent.to_owned(), source };
@@ -109,14 +139,23 @@ impl Folders {
     /// The folder of one partition, if `dir` is named like one; else a log directory with a folder for each partition.
     pub(crate) fn open(dir: &Path, config: LogConfig, how: Batching) -> Result<Self, CliError> {
         make_parents(dir)?;
-        let name = dir.file_name().and_then(|name| PartitionName::parse(name.to_str()?));
-        match name {
-            Some(name) => {
-                let place = Place::Folder(dir.to_owned(), name.partition);
-                Ok(Self { place, config, how, open: BTreeMap::new() })
-            }
+        match one_partition(dir) {
+            Some(partition) => Ok(Self::at(Place::Folder(dir.to_owned(), partition), config, how)),
             None => Self::directory(dir, config, how),
         }
+    }
+
+    /// The folder of one partition, if `dir` is named like one; else folders of partitions in it, ready to be moved into a log directory.
+    pub(crate) fn loose(dir: &Path, config: LogConfig, how: Batching) -> Result<Self, CliError> {
+        make_parents(dir)?;
+        let place = match one_partition(dir) {
+            Some(partition) => Place::Folder(dir.to_owned(), partition),
+            None => {
+                OsFs.create_dir(dir)?;
+                Place::Loose(dir.to_owned())
+            }
+        };
+        Ok(Self::at(place, config, how))
     }
 
     /// A log directory with a folder for each partition. What is there already is opened and goes on.
@@ -128,14 +167,23 @@ impl Folders {
         if let Some((_, error)) = report.directories.iter_mut().find_map(|told| told.failed.pop()) {
             return Err(error.into());
         }
-        Ok(Self { place: Place::Directory(Box::new(store)), config, how, open: BTreeMap::new() })
+        Ok(Self::at(Place::Directory(Box::new(store)), config, how))
+    }
+
+    const fn at(place: Place, config: LogConfig, how: Batching) -> Self {
+        Self { place, config, how, topic_ids: BTreeMap::new(), open: BTreeMap::new() }
+    }
+
+    /// A partition that is made gets this topic id; without one it has none.
+    pub(crate) fn set_topic_id(&mut self, partition: TopicPartition, topic_id: Uuid) {
+        self.topic_ids.insert(partition, topic_id);
     }
 
     /// The partition whose name records have to bear, or may leave out.
     pub(crate) const fn only(&self) -> Option<&TopicPartition> {
         match &self.place {
             Place::Folder(_, partition) => Some(partition),
-            Place::Directory(_) => None,
+            Place::Directory(_) | Place::Loose(_) => None,
         }
     }
 
@@ -146,7 +194,7 @@ impl Folders {
         }
         match &self.place {
             Place::Directory(store) => store.log(partition).map(|log| log.end().get()),
-            Place::Folder(..) => None,
+            Place::Folder(..) | Place::Loose(_) => None,
         }
     }
 
@@ -163,6 +211,20 @@ impl Folders {
     pub(crate) fn add_emptied(&mut self, partition: &TopicPartition, emptied: &Emptied) -> Result<(), NotWritten> {
         let filling = self.filling(partition, emptied.batch.first_offset.unwrap_or(0))?;
         filling.batcher.add_emptied(emptied, &mut filling.buffer)?;
+        self.append_if_due(partition)
+    }
+
+    /// Adds a whole batch as it is: of so many records, the first of which is at `first`.
+    pub(crate) fn add_batch(
+        &mut self,
+        partition: &TopicPartition,
+        batch: &Batch<'_>,
+        first: i64,
+        records: u64,
+    ) -> Result<(), NotWritten> {
+        let filling = self.filling(partition, first)?;
+        filling.batcher.pass(batch, first, &mut filling.buffer)?;
+        filling.written.records = filling.written.records.saturating_add(records);
         self.append_if_due(partition)
     }
 
@@ -201,7 +263,7 @@ impl Folders {
         }
         match self.place {
             Place::Directory(store) => store.close()?,
-            Place::Folder(..) => {
+            Place::Folder(..) | Place::Loose(_) => {
                 for filling in self.open.values() {
                     filling.log.close()?;
                 }
@@ -225,17 +287,20 @@ impl Folders {
 
     /// The log of a partition; a new one begins at `first`.
     fn log(&self, partition: &TopicPartition, first: Offset) -> Result<Arc<Log>, CliError> {
+        let topic_id = self.topic_ids.get(partition).copied();
+        let alone = |dir: &Path| {
+            let options = OpenOptions { log_start: first, clean: true, topic_id, ..OpenOptions::default() };
+            let (log, _) = Log::open(Arc::new(OsFs), dir, self.config.clone(), options)?;
+            Ok(Arc::new(log))
+        };
         match &self.place {
-            Place::Folder(dir, _) => {
-                let options = OpenOptions { log_start: first, clean: true, ..OpenOptions::default() };
-                let (log, _) = Log::open(Arc::new(OsFs), dir, self.config.clone(), options)?;
-                Ok(Arc::new(log))
-            }
+            Place::Folder(dir, _) => alone(dir),
+            Place::Loose(dir) => alone(&dir.join(partition.to_string())),
             Place::Directory(store) => {
                 if let Some(log) = store.log(partition) {
                     return Ok(log);
                 }
-                let log = store.create(partition, None)?;
+                let log = store.create(partition, topic_id)?;
                 if first > Offset::ZERO {
                     log.truncate_fully_and_start_at(first, None)?;
                     log.tick()?;

@@ -14,7 +14,7 @@ use log_engine::{Batch, Codec, Record};
 
 pub(crate) use batcher::Batching;
 use batcher::{Batcher, Refused};
-pub(crate) use folders::{Folders, NotWritten, Written, check_unused, config};
+pub(crate) use folders::{Folders, NotWritten, Written, check_unused, config, one_partition};
 pub(crate) use reader::{Input, Item, Named};
 pub(crate) use writer::write_line;
 
@@ -68,6 +68,11 @@ impl BatchFacts {
             delete_horizon: batch.delete_horizon().map(|time| time.get()),
             codec: batch.codec().unwrap_or(Codec::None),
         }
+    }
+
+    /// The same of a message of format 0 or 1, which says nothing of what belongs together.
+    pub(crate) fn into_message(self) -> Self {
+        Self { first_offset: None, last_offset: None, ..self }
     }
 
     /// The same as plain data: of no producer, in no transaction, in batches of any cut.

@@ -102,6 +102,8 @@ pub(crate) struct Selection {
     records: RecordTests,
     control: Option<Control>,
     invert: bool,
+    /// Whether control records are wanted whatever they hold.
+    keeps_markers: bool,
 }
 
 /// The ranges that hold in one partition, as numbers.
@@ -165,6 +167,7 @@ impl SelectArgs {
             },
             control: self.control,
             invert: self.invert,
+            keeps_markers: false,
         })
     }
 }
@@ -173,6 +176,18 @@ impl Selection {
     /// Whether the tests are to be inverted; from here on they are not.
     pub(crate) fn take_invert(&mut self) -> bool {
         std::mem::take(&mut self.invert)
+    }
+
+    /// From here on markers are wanted where their offsets are, whatever the tests of records say: without them a transaction would not
+    /// end. Unless the arguments say which control records are wanted.
+    pub(crate) fn keep_markers(&mut self) {
+        if self.control.is_none() {
+            (self.control, self.keeps_markers) = (Some(Control::Yes), true);
+        }
+    }
+
+    fn keeps(&self, batch: &Batch<'_>) -> bool {
+        self.keeps_markers && batch.is_control()
     }
 
     /// Which control records are wanted, where the arguments say it.
@@ -202,18 +217,28 @@ impl Selection {
         self.records.is_empty()
     }
 
+    /// Whether `record` of `batch`, which [`Self::wants_batch`], is wanted, and lies within `bounds`.
+    pub(crate) fn wants(&self, bounds: &Bounds, batch: &Batch<'_>, record: &Record<'_>) -> bool {
+        if self.keeps(batch) {
+            return bounds.contain_offset(record);
+        }
+        bounds.contain(record) && self.wants_record(batch, record)
+    }
+
     /// False if no record of `batch` can be wanted. `default` says whether control records are, where nothing else does.
     pub(crate) fn wants_batch(&self, batch: &Batch<'_>, default: Control) -> bool {
         if !self.control.unwrap_or(default).wants(batch.is_control()) {
             return false;
+        }
+        if self.keeps(batch) {
+            return true;
         }
         // Inverted, a batch that fails its tests is wanted whole; one that passes still has records that may fail theirs.
         let passes = self.batches.pass(batch);
         if self.invert { !(passes && self.records.is_empty()) || self.asks_nothing() } else { passes }
     }
 
-    /// Whether `record` of `batch`, which [`Self::wants_batch`], is wanted.
-    pub(crate) fn wants_record(&self, batch: &Batch<'_>, record: &Record<'_>) -> bool {
+    fn wants_record(&self, batch: &Batch<'_>, record: &Record<'_>) -> bool {
         if !self.invert || self.asks_nothing() {
             return self.records.pass(record);
         }
@@ -235,9 +260,14 @@ impl Bounds {
     }
 
     /// True if `record` lies within.
-    pub(crate) fn contain(&self, record: &Record<'_>) -> bool {
-        let (offset, timestamp) = (record.offset.get(), record.timestamp.get());
-        offset >= self.from && offset < self.to && timestamp >= self.since && timestamp < self.until
+    fn contain(&self, record: &Record<'_>) -> bool {
+        let timestamp = record.timestamp.get();
+        self.contain_offset(record) && timestamp >= self.since && timestamp < self.until
+    }
+
+    /// True if `record` lies within the offsets, whatever its time.
+    fn contain_offset(&self, record: &Record<'_>) -> bool {
+        (self.from..self.to).contains(&record.offset.get())
     }
 
     /// True if every record of `batch` lies within, by its head alone.

@@ -49,7 +49,7 @@ fn offsets(flags: &str) -> Vec<i64> {
         let wanted = bounds.touch(&batch) && selection.wants_batch(&batch, Control::Yes);
         for record in batch.records(&mut scratch).unwrap() {
             let record = record.unwrap();
-            let taken = bounds.contain(&record) && selection.wants_record(&batch, &record);
+            let taken = selection.wants(&bounds, &batch, &record);
             if wanted && taken {
                 found.push(record.offset.get());
             }

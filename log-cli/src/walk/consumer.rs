@@ -106,8 +106,7 @@ impl Walk {
         let here = (found.batch.segment, found.batch.position.get());
         let is_new = *last != Some(here);
         let is_wanted = selection.wants_batch(batch, self.control_as_consumer())
-            && wanted.bounds.contain(record)
-            && selection.wants_record(batch, record)
+            && selection.wants(&wanted.bounds, batch, record)
             && (is_new || self.options.unit == Unit::Records);
         let slot = series.segments.binary_search_by_key(&here.0.get(), |segment| segment.base);
         let segment = slot.ok().filter(|_| is_wanted).and_then(|slot| series.segments.get(slot));

@@ -46,6 +46,11 @@ pub(crate) trait Sink {
     /// A batch of which something is wanted. Its records follow.
     fn batch(&mut self, batch: &BatchView<'_>) -> Result<(), CliError>;
 
+    /// True if the sink took a sound batch of which everything is wanted, and needs nothing else of it.
+    fn whole_batch(&mut self, _: &BatchView<'_>) -> Result<bool, CliError> {
+        Ok(false)
+    }
+
     /// A record that is wanted, of the batch before.
     fn record(&mut self, batch: &BatchView<'_>, record: &Record<'_>) -> Flow;
 
@@ -306,10 +311,15 @@ impl Visitor<'_> {
         self.beyond >= 2
     }
 
+    /// Whether every record of a batch is wanted, by its head alone.
+    fn wants_all_of(&self, batch: &Batch<'_>) -> bool {
+        self.options.selection.takes_all_records() && self.bounds.contain_all(batch)
+    }
+
     /// Gives the wanted records of a batch to the sink.
     fn records(&mut self, frame: &Frame<'_>, view: &BatchView<'_>) -> Flow {
         let selection = &self.options.selection;
-        let all = selection.takes_all_records() && self.bounds.contain_all(&view.batch);
+        let all = self.wants_all_of(&view.batch);
         let records = match view.batch.records(self.scratch) {
             Ok(records) => records,
             Err(fault) => return self.tell(&Damage::of_records(frame, &fault)),
@@ -319,8 +329,7 @@ impl Visitor<'_> {
                 Ok(record) => record,
                 Err(fault) => return self.tell(&Damage::of_records(frame, &fault)),
             };
-            let is_wanted = || self.bounds.contain(&record) && selection.wants_record(&view.batch, &record);
-            if !(all || is_wanted()) {
+            if !(all || selection.wants(self.bounds, &view.batch, &record)) {
                 continue;
             }
             let flow = self.sink.record(view, &record)?;
@@ -336,13 +345,11 @@ impl Visitor<'_> {
     /// Whether any record of the batch is wanted.
     fn any_record(&mut self, batch: &Batch<'_>) -> bool {
         let selection = &self.options.selection;
-        if selection.takes_all_records() && self.bounds.contain_all(batch) {
+        if self.wants_all_of(batch) {
             return true;
         }
         let Ok(mut records) = batch.records(self.scratch) else { return false };
-        records.any(|record| {
-            record.is_ok_and(|record| self.bounds.contain(&record) && selection.wants_record(batch, &record))
-        })
+        records.any(|record| record.is_ok_and(|record| selection.wants(self.bounds, batch, &record)))
     }
 
     /// True if all records of the batch can be decoded: then it is shown although its checksum does not fit.
@@ -395,6 +402,10 @@ impl Visit for Visitor<'_> {
         match self.options.unit {
             Unit::Records => {
                 if fault.is_some() && !self.is_legible(&batch) {
+                    return Ok(ControlFlow::Continue(()));
+                }
+                let is_whole = fault.is_none() && self.wants_all_of(&batch) && self.options.selection.limit.is_none();
+                if is_whole && self.sink.whole_batch(&view)? {
                     return Ok(ControlFlow::Continue(()));
                 }
                 self.sink.batch(&view)?;

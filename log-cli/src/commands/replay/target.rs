@@ -94,10 +94,10 @@ impl Target {
         match (self, event) {
             (Self::Dry(_), _) | (Self::Lines(..), Event::Emptied(_)) => Ok(()),
             (Self::Folders(folders), Event::Row(row)) => {
-                folders.add(partition, &row).map_err(|error| named(partition, error))
+                folders.add(partition, &row).map_err(|error| error.while_walking(partition))
             }
             (Self::Folders(folders), Event::Emptied(emptied)) => {
-                folders.add_emptied(partition, &emptied).map_err(|error| named(partition, error))
+                folders.add_emptied(partition, &emptied).map_err(|error| error.while_walking(partition))
             }
             (Self::Lines(rows, ends), Event::Row(mut row)) => {
                 let end = ends.entry(partition.clone()).or_default();
@@ -112,7 +112,7 @@ impl Target {
     /// Lets everybody see what came so far.
     pub(super) fn flush(&mut self) -> Result<(), CliError> {
         match self {
-            Self::Folders(folders) => folders.cut().map_err(failed),
+            Self::Folders(folders) => folders.cut().map_err(NotWritten::at_the_end),
             Self::Lines(rows, _) => rows.flush(),
             Self::Dry(_) => Ok(()),
         }
@@ -121,7 +121,7 @@ impl Target {
     /// Nothing follows: closes it.
     pub(super) fn finish(self) -> Result<(), CliError> {
         match self {
-            Self::Folders(folders) => folders.finish().map(drop).map_err(failed),
+            Self::Folders(folders) => folders.finish().map(drop).map_err(NotWritten::at_the_end),
             Self::Lines(rows, _) => rows.finish(),
             Self::Dry(_) => Ok(()),
         }
@@ -130,18 +130,4 @@ impl Target {
 
 fn nowhere_to_go_on() -> CliError {
     CliError::usage("--resume needs a target that knows where it ends: --to dir:PATH")
-}
-
-fn failed(error: NotWritten) -> CliError {
-    match error {
-        NotWritten::Failed(error) => error,
-        NotWritten::Refused(refused) => CliError::Refused { message: refused.to_string(), hint: None },
-    }
-}
-
-fn named(partition: &TopicPartition, error: NotWritten) -> CliError {
-    match error {
-        NotWritten::Refused(refused) => CliError::Refused { message: format!("{partition}: {refused}"), hint: None },
-        NotWritten::Failed(error) => error,
-    }
 }
