@@ -45,7 +45,7 @@ pub(crate) use parallel::{available_threads, parallel};
 pub use read::{Isolation, Read};
 pub use reader::{
     Answer, BatchItem, Batches, Checkpointed, Damage, Located, LogBatch, LogReader, LogRecord, OnDamage, Reading,
-    RecordItem, Via, View,
+    RecordItem, RetentionFate, RetentionRules, RetentionVerdict, SegmentAge, Via, View,
 };
 pub use records::{NewRecord, Sender};
 pub use retention::RetentionReason;

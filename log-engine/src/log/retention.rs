@@ -76,6 +76,39 @@ pub(super) fn deletable(
     Ok(segments.len())
 }
 
+/// Why segments go, in the order in which it is asked; by size and age only where `cleanup.policy` holds `delete`.
+///
+/// Kafka: `UnifiedLog.deleteOldSegments`.
+pub(super) const fn reasons(delete: bool) -> &'static [RetentionReason] {
+    match delete {
+        true => &[RetentionReason::LogStart, RetentionReason::Size, RetentionReason::Age],
+        false => &[RetentionReason::LogStart],
+    }
+}
+
+/// Why the oldest of `segments` go, one reason each: of those that stay for one reason the next is asked. The rest stay.
+pub(super) fn planned(
+    segments: &[RetentionFacts],
+    limits: &RetentionLimits,
+    reasons: &[RetentionReason],
+    largest_of: impl Fn(usize) -> Result<Timestamp>,
+) -> Result<Vec<RetentionReason>> {
+    let mut planned: Vec<RetentionReason> = Vec::new();
+    for reason in reasons {
+        let gone = planned.len();
+        let left = segments.get(gone..).unwrap_or_default();
+        let more = deletable(left, limits, *reason, |i| largest_of(gone.saturating_add(i)))?;
+        planned.extend(std::iter::repeat_n(*reason, more));
+    }
+    Ok(planned)
+}
+
+fn facts(segments: &Segments) -> Vec<RetentionFacts> {
+    let next = segments.iter().skip(1).map(|next| Some(next.base())).chain([None]);
+    let fact = |(segment, next_base): (&Arc<Segment>, _)| RetentionFacts { next_base, size: segment.size() };
+    segments.iter().zip(next).map(fact).collect()
+}
+
 impl Log {
     /// Deletes the oldest segments that the settings do not keep; how many. The log's start moves first, then their files get a
     /// `.deleted` name, oldest first, and a task removes them. Where all would go, a new segment is begun.
@@ -85,13 +118,8 @@ impl Log {
     ///
     /// Kafka: `UnifiedLog.deleteOldSegments`.
     pub fn delete_old_segments(&self) -> Result<usize> {
-        let by_age_and_size = self.config.load().delete;
-        let reasons: &[RetentionReason] = match by_age_and_size {
-            true => &[RetentionReason::LogStart, RetentionReason::Size, RetentionReason::Age],
-            false => &[RetentionReason::LogStart],
-        };
         let mut deleted = 0_usize;
-        for reason in reasons {
+        for reason in reasons(self.config.load().delete) {
             deleted = deleted.saturating_add(self.delete_for(*reason)?);
         }
         Ok(deleted)
@@ -102,37 +130,31 @@ impl Log {
     /// # Errors
     /// As [`Self::delete_old_segments`].
     pub fn plan_retention(&self) -> Result<Vec<(Offset, RetentionReason)>> {
-        let reasons = [RetentionReason::LogStart, RetentionReason::Size, RetentionReason::Age];
         let segments = Arc::clone(&self.segments());
-        let delete = self.config.load().delete;
-        let mut planned = Vec::new();
-        for reason in reasons.into_iter().filter(|reason| delete || *reason == RetentionReason::LogStart) {
-            let count = self.count_deletable(&segments, reason)?;
-            planned.extend(segments.iter().take(count).skip(planned.len()).map(|segment| (segment.base(), reason)));
-        }
-        Ok(planned)
+        let all: Vec<&Arc<Segment>> = segments.iter().collect();
+        let largest_of = |i: usize| all.get(i).map_or(Ok(Timestamp::NONE), |segment| segment.largest_timestamp());
+        let reasons = reasons(self.config.load().delete);
+        let planned = planned(&facts(&segments), &self.retention_limits(), reasons, largest_of)?;
+        Ok(all.iter().map(|segment| segment.base()).zip(planned).collect())
     }
 
     /// How many of the oldest of `segments` go for this reason now.
     fn count_deletable(&self, segments: &Segments, reason: RetentionReason) -> Result<usize> {
         let all: Vec<&Arc<Segment>> = segments.iter().collect();
-        let next = all.iter().skip(1).map(|next| Some(next.base())).chain([None]);
-        let facts: Vec<_> = all
-            .iter()
-            .zip(next)
-            .map(|(segment, next_base)| RetentionFacts { next_base, size: segment.size() })
-            .collect();
+        let largest_of = |i: usize| all.get(i).map_or(Ok(Timestamp::NONE), |segment| segment.largest_timestamp());
+        deletable(&facts(segments), &self.retention_limits(), reason, largest_of)
+    }
+
+    fn retention_limits(&self) -> RetentionLimits {
         let config = self.config.load();
-        let limits = RetentionLimits {
+        RetentionLimits {
             log_start: self.start(),
             log_end: self.end(),
             high_watermark: self.high_watermark(),
             now: self.now(),
             bytes: config.retention_bytes,
             ms: config.retention_ms,
-        };
-        let largest_of = |i: usize| all.get(i).map_or(Ok(Timestamp::NONE), |segment| segment.largest_timestamp());
-        deletable(&facts, &limits, reason, largest_of)
+        }
     }
 
     /// Kafka: `UnifiedLog.deleteSegments`.
@@ -238,6 +260,20 @@ mod tests {
             [None, Some(250), Some(151), Some(150), Some(100), Some(99), Some(0)].map(by_size),
             [0, 0, 0, 1, 2, 2, 3]
         );
+    }
+
+    #[test]
+    fn what_stays_for_one_reason_is_asked_for_the_next() {
+        let facts = segments(&[100, 100, 100, 100]);
+        let limits = RetentionLimits { log_start: Offset::new(10), bytes: Some(200), ms: Some(100), ..limits(&facts) };
+        let plan = |delete, times: [i64; 4]| {
+            planned(&facts, &limits, reasons(delete), |i| Ok(Timestamp::new(times[i]))).unwrap()
+        };
+        let (start, size, age) = (RetentionReason::LogStart, RetentionReason::Size, RetentionReason::Age);
+        // The first two are young: what stands behind them goes by its own age once they are gone.
+        assert_eq!(plan(true, [1000, 1000, 0, 1000]), [start, size, age]);
+        assert_eq!(plan(true, [0, 0, 1000, 0]), [start, size]);
+        assert_eq!(plan(false, [0; 4]), [start]);
     }
 
     #[test]

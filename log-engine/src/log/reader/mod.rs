@@ -7,6 +7,7 @@ mod batches;
 mod index;
 mod locate;
 mod records;
+mod retention;
 mod segment;
 mod times;
 mod transactions;
@@ -18,6 +19,7 @@ use std::path::Path;
 pub use batches::{BatchItem, Batches, LogBatch};
 pub use locate::{Answer, Located, Via};
 pub use records::{LogRecord, Reading, RecordItem, View};
+pub use retention::{RetentionFate, RetentionRules, RetentionVerdict, SegmentAge};
 pub use walk::{Damage, OnDamage};
 
 use self::segment::SegmentReader;

@@ -6,7 +6,7 @@
 use super::locate::{Doubts, Via};
 use super::walk::{Met, SegmentWalk};
 use crate::batch::Batch;
-use crate::error::{Result, Rule};
+use crate::error::{Error, Result, Rule};
 use crate::fs::{Fs, Source};
 use crate::log::directory::PartitionDirectory;
 use crate::segment::{Frame, OffsetEntry, OffsetIndex, Scan, SegmentFile, Step, TimeIndex, TimestampOffset};
@@ -190,6 +190,22 @@ impl SegmentReader<'_> {
             doubts.add(self.doubt(&empty, 0, 0, rule));
         }
         Ok(largest)
+    }
+
+    /// What a broker that opens the segment takes for its largest timestamp: whatever stands in the last slot of the time index; `None`
+    /// without one.
+    ///
+    /// Kafka: `LogSegment.readMaxTimestampAndOffsetSoFar`.
+    pub(super) fn believed_timestamp(&self) -> Result<Option<TimestampOffset>> {
+        let path = self.folder.file(self.base, SegmentFile::TimeIndex);
+        if self.fs.stat(&path)?.is_none() {
+            return Ok(None);
+        }
+        let index = match TimeIndex::read(&Source::open(self.fs, &path)?, self.base) {
+            Err(Error::Corrupt(_)) => return Ok(None),
+            index => index?,
+        };
+        Ok(Some(index.last_entry()))
     }
 
     /// Takes in the batches from `from` on.

@@ -12,6 +12,7 @@ use super::*;
 use crate::batch::{BatchBuilder, Stop};
 use crate::error::Rule;
 use crate::fs::OsFs;
+use crate::log::RetentionReason;
 use crate::units::{FilePosition, LeaderEpoch, ProducerEpoch, ProducerId, Sequence, Timestamp};
 
 fn at(offset: i64) -> Offset {
@@ -329,4 +330,78 @@ proptest! {
             read(folder.path(), i64::MIN..i64::MAX, Reading::view(view));
         }
     }
+}
+
+/// Three segments with the times 0 to 9, 10 to 19, 20 to 24, and time indexes that say so; the last one's is empty.
+fn timed() -> TempDir {
+    let folder = plain();
+    for (base, time, delta) in [(0, 9_i64, 9_i32), (10, 19, 9)] {
+        write_time_index(&folder, base, time, delta);
+    }
+    folder
+}
+
+fn write_time_index(folder: &TempDir, base: i64, time: i64, delta: i32) {
+    let entry = [&time.to_be_bytes()[..], &delta.to_be_bytes()].concat();
+    fs::write(folder.path().join(format!("{base:020}.timeindex")), entry).unwrap();
+}
+
+fn fates(
+    folder: &TempDir,
+    high_watermark: Option<i64>,
+    log_start: Option<i64>,
+    rules: RetentionRules,
+) -> Vec<RetentionFate> {
+    let listed = PartitionDirectory::list(&OsFs, folder.path()).unwrap();
+    let checkpointed = Checkpointed { log_start: log_start.map(at), high_watermark: high_watermark.map(at) };
+    let verdicts = LogReader::new(&OsFs, listed, checkpointed).plan_retention(&rules).unwrap();
+    verdicts.iter().map(|verdict| verdict.fate).collect()
+}
+
+#[test]
+fn retention_takes_the_oldest_and_says_why_the_others_stay() {
+    use RetentionFate::{AboveHighWatermark, BehindKept, Deleted, NotDeleting, Young};
+    let folder = timed();
+    let size = fs::metadata(log_path(&folder, 0)).unwrap().len();
+    let young = |until: i64| Young { until: Some(Timestamp::new(until)) };
+    let (age, start) = (Deleted(RetentionReason::Age), Deleted(RetentionReason::LogStart));
+    let rules = |now, ms, bytes| RetentionRules { now: Timestamp::new(now), ms, bytes, delete: true };
+    for (high_watermark, log_start, rules, expected) in [
+        (None, None, rules(109, Some(100), None), [young(110), BehindKept, BehindKept]),
+        (None, None, rules(110, Some(100), None), [age, young(120), BehindKept]),
+        (None, None, rules(999, Some(100), None), [age, age, age]),
+        (Some(19), None, rules(999, Some(100), None), [age, AboveHighWatermark, BehindKept]),
+        (None, Some(12), rules(0, None, None), [start, Young { until: None }, BehindKept]),
+        (None, None, rules(0, None, Some(2 * size)), [Young { until: None }, BehindKept, BehindKept]),
+        (None, None, rules(0, None, Some(size)), [Deleted(RetentionReason::Size), Young { until: None }, BehindKept]),
+        (
+            None,
+            Some(12),
+            RetentionRules { delete: false, ..rules(999, Some(1), Some(0)) },
+            [start, NotDeleting, BehindKept],
+        ),
+        (None, None, rules(999, Some(i64::MAX), None), [Young { until: None }, BehindKept, BehindKept]),
+    ] {
+        assert_eq!(fates(&folder, high_watermark, log_start, rules), expected, "{rules:?}");
+    }
+    fs::write(log_path(&folder, 20), b"").unwrap();
+    assert_eq!(fates(&folder, None, None, rules(999, Some(1), None)), [age, age, RetentionFate::Empty]);
+}
+
+#[test]
+fn retention_believes_the_time_index_of_a_closed_segment_and_tells_the_lie() {
+    let folder = timed();
+    write_time_index(&folder, 0, 900, 4);
+    let rules = RetentionRules { now: Timestamp::new(500), ms: Some(1), bytes: None, delete: true };
+    let log = LogReader::open(&OsFs, folder.path()).unwrap();
+    let ages: Vec<_> = log.plan_retention(&rules).unwrap().into_iter().map(|verdict| verdict.age).collect();
+    assert_eq!((ages[0].timestamp, ages[0].offset), (Timestamp::new(900), Some(at(4))));
+    assert!(ages[0].doubt.is_some() && ages[1].doubt.is_none() && ages[2].doubt.is_none());
+    assert_eq!((ages[2].timestamp, ages[2].offset), (Timestamp::new(24), Some(at(24))));
+
+    // Without an entry the file's own time counts, which is now.
+    fs::write(folder.path().join(format!("{:020}.timeindex", 0)), b"").unwrap();
+    let first = log.plan_retention(&rules).unwrap().remove(0);
+    assert!(first.age.offset.is_none() && first.age.timestamp > Timestamp::new(1_700_000_000_000), "{first:?}");
+    assert!(first.age.doubt.is_some());
 }

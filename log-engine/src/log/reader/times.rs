@@ -78,6 +78,11 @@ impl LogReader<'_> {
         if largest.timestamp > Timestamp::NONE {
             return Ok(Some(largest.timestamp));
         }
+        self.modified(segment)
+    }
+
+    /// When a segment's `.log` was changed last, where the file system says so.
+    pub(super) fn modified(&self, segment: &SegmentReader<'_>) -> Result<Option<Timestamp>> {
         let stat = self.fs.stat(&self.folder.file(segment.base, SegmentFile::Log))?;
         let modified = stat.and_then(|stat| stat.modified?.duration_since(UNIX_EPOCH).ok());
         Ok(modified.map(|age| Timestamp::new(i64::try_from(age.as_millis()).unwrap_or(i64::MAX))))
