@@ -18,6 +18,7 @@ mod kill;
 mod ls;
 mod replay;
 mod salvage;
+mod retention;
 mod skeleton;
 mod small_files;
 mod stats;

@@ -31,6 +31,8 @@ const READERS: &[&[&str]] = &[
     &["checkpoint", "check"],
     &["producers", "show"],
     &["producers", "check"],
+    &["retention", "--ms", "1"],
+    &["retention", "--free", "1GiB"],
 ];
 
 /// What a file is: its bytes, its time of change, its mode.

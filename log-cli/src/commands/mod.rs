@@ -21,6 +21,7 @@ mod man;
 mod producers;
 mod replay;
 mod salvage;
+mod retention;
 mod stats;
 mod tail;
 mod verify;
@@ -72,6 +73,8 @@ pub(crate) enum Command {
     Salvage(Box<salvage::Arguments>),
     /// Write chosen records as Kafka's segments: copied byte for byte, or made anew
     Copy(Box<copy::Arguments>),
+    /// Say which segments retention deletes, and why it keeps the others
+    Retention(Box<retention::Arguments>),
     /// Measure the engine on this disk
     Bench(bench::Arguments),
     /// Damage a copy of a directory as power cuts, disks and people do: the same faults for the same seed
@@ -115,6 +118,7 @@ impl Command {
             Self::Checkpoint(arguments) => checkpoint::run(&arguments, global),
             Self::Producers(arguments) => producers::run(&arguments, global),
             Self::Copy(arguments) => copy::run(&arguments, global),
+            Self::Retention(arguments) => retention::run(&arguments, global),
             Self::Bench(arguments) => bench::run(&arguments, global),
             Self::Damage(arguments) => damage::run(&arguments, global),
             Self::Completions(arguments) => completions::run(&arguments),
