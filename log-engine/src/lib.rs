@@ -51,6 +51,7 @@ pub mod error;
 pub mod fs;
 pub mod inspect;
 pub mod log;
+pub mod mend;
 #[cfg(feature = "plant")]
 pub mod plant;
 #[cfg(not(feature = "plant"))]

@@ -71,6 +71,15 @@ pub trait WriteFs: Fs {
     /// [`crate::Error::Locked`] if another process, or another holder in this one, has it; [`crate::Error::Io`].
     fn lock(&self, path: &Path) -> Result<Box<dyn Lock>>;
 
+    /// Gives the file `path` the owner of what stands at `like`, and the access rights too if that is a file: so that who could use
+    /// the one can use the other that takes its place. Disks without owners have nothing to do.
+    ///
+    /// # Errors
+    /// [`crate::Error::Io`] where the system refuses.
+    fn take_after(&self, _path: &Path, _like: &Path) -> Result<()> {
+        Ok(())
+    }
+
     /// Bytes that can still be written below `dir`.
     ///
     /// # Errors

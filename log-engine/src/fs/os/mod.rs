@@ -7,7 +7,7 @@ mod write;
 
 use std::fs;
 use std::io;
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -96,6 +96,23 @@ impl WriteFs for OsFs {
 
     fn lock(&self, path: &Path) -> Result<Box<dyn Lock>> {
         Ok(Box::new(HeldLock::take(path)?))
+    }
+
+    fn take_after(&self, path: &Path, like: &Path) -> Result<()> {
+        let there = |path: &Path| fs::symlink_metadata(path).map_err(|e| Error::io("stat", path, e));
+        let (wanted, now) = (there(like)?, there(path)?);
+        if wanted.is_file() && wanted.mode() & 0o7777 != now.mode() & 0o7777 {
+            let rights = fs::Permissions::from_mode(wanted.mode() & 0o7777);
+            fs::set_permissions(path, rights).map_err(|e| Error::io("set the rights of", path, e))?;
+        }
+        if (wanted.uid(), wanted.gid()) != (now.uid(), now.gid()) {
+            let owner = rustix::fs::Uid::from_raw(wanted.uid());
+            let group = rustix::fs::Gid::from_raw(wanted.gid());
+            let nofollow = rustix::fs::AtFlags::SYMLINK_NOFOLLOW;
+            rustix::fs::chownat(rustix::fs::CWD, path, Some(owner), Some(group), nofollow)
+                .map_err(|e| Error::io("set the owner of", path, e.into()))?;
+        }
+        Ok(())
     }
 
     fn free_space(&self, dir: &Path) -> Result<u64> {
