@@ -1,6 +1,7 @@
 //! One binary for all tests of the command; each module is one command or one promise.
 
 mod bench;
+mod bundle;
 mod cli_args;
 mod copy;
 mod damage;

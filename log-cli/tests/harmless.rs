@@ -33,6 +33,7 @@ const READERS: &[&[&str]] = &[
     &["producers", "check"],
     &["retention", "--ms", "1"],
     &["retention", "--free", "1GiB"],
+    &["bundle", "--output", "-"],
 ];
 
 /// What a file is: its bytes, its time of change, its mode.

@@ -1,6 +1,7 @@
 //! The commands: one file each, one enum, one match.
 
 mod bench;
+mod bundle;
 mod check;
 mod checkpoint;
 mod completions;
@@ -75,6 +76,8 @@ pub(crate) enum Command {
     Copy(Box<copy::Arguments>),
     /// Say which segments retention deletes, and why it keeps the others
     Retention(Box<retention::Arguments>),
+    /// Put what inspect, verify and stats say, and the small files, into one archive that holds no customer data
+    Bundle(bundle::Arguments),
     /// Measure the engine on this disk
     Bench(bench::Arguments),
     /// Damage a copy of a directory as power cuts, disks and people do: the same faults for the same seed
@@ -119,6 +122,7 @@ impl Command {
             Self::Producers(arguments) => producers::run(&arguments, global),
             Self::Copy(arguments) => copy::run(&arguments, global),
             Self::Retention(arguments) => retention::run(&arguments, global),
+            Self::Bundle(arguments) => bundle::run(&arguments, global),
             Self::Bench(arguments) => bench::run(&arguments, global),
             Self::Damage(arguments) => damage::run(&arguments, global),
             Self::Completions(arguments) => completions::run(&arguments),

@@ -86,8 +86,8 @@ pub(crate) struct SelectArgs {
     invert: bool,
 }
 
-/// The same, understood.
-#[derive(Clone, Debug)]
+/// The same, understood; everything by default.
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Selection {
     offsets: Option<OffsetRange>,
     /// Milliseconds: from here on.

@@ -2,7 +2,7 @@
 
 mod attention;
 mod build;
-mod document;
+pub(super) mod document;
 mod file;
 mod next_start;
 mod text;
@@ -56,7 +56,7 @@ pub(crate) fn run(arguments: &Arguments, global: &Global) -> Result<Exit, CliErr
     }
     let fs = global.fs();
     let paths = arguments.targets.all_paths(&*fs)?;
-    let report = Looker { fs: &*fs, wanted: arguments.targets.wanted()?, global, arguments }.report(&paths)?;
+    let report = report(&*fs, &paths, arguments.targets.wanted()?, arguments.recovery_threads, global)?;
     match global.document() {
         Format::Text => text::write(&report, arguments.segments, arguments.recovery)?,
         Format::Json | Format::Ndjson => output::json(&report)?,
@@ -67,12 +67,23 @@ pub(crate) fn run(arguments: &Arguments, global: &Global) -> Result<Exit, CliErr
     Ok(if report.failed.is_empty() { Exit::Fine } else { Exit::Failed })
 }
 
+/// What `paths` are; times are for so many recovery threads a log directory.
+pub(super) fn report(
+    fs: &dyn Fs,
+    paths: &[PathBuf],
+    wanted: Wanted,
+    recovery_threads: u64,
+    global: &Global,
+) -> Result<Report, CliError> {
+    Looker { fs, wanted, global, recovery_threads }.report(paths)
+}
+
 /// What a look needs to know.
 struct Looker<'a> {
     fs: &'a dyn Fs,
     wanted: Wanted,
     global: &'a Global,
-    arguments: &'a Arguments,
+    recovery_threads: u64,
 }
 
 impl Looker<'_> {
@@ -91,14 +102,14 @@ impl Looker<'_> {
         }
         let starts = report.log_dirs.iter().map(|dir| &dir.next_start);
         let starts = starts.chain(report.partitions.iter().map(|single| &single.next_start));
-        report.next_start = next_start::together(starts, self.arguments.recovery_threads);
+        report.next_start = next_start::together(starts, self.recovery_threads);
         report.total = build::total(&report.log_dirs, &report.partitions);
         attention::between(&mut report);
         Ok(report)
     }
 
     fn look(&self, path: &Path, report: &mut Report) -> Result<(), log_engine::Error> {
-        let threads = self.arguments.recovery_threads;
+        let threads = self.recovery_threads;
         match Target::of(self.fs, &resolve(path)?)? {
             Target::LogDirectory(directory) => {
                 let wanted = |name: &log_engine::log::PartitionName| {

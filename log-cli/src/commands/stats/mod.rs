@@ -4,20 +4,25 @@ mod count;
 mod document;
 mod text;
 
-use log_engine::Timestamp;
+use std::sync::Arc;
+
 use log_engine::inspect::StatsOptions;
+use log_engine::{Fs, Timestamp};
 
 use crate::cli::Global;
 use crate::error::{CliError, Exit, complain};
 use crate::output::{self, Format};
 use crate::progress::Progress;
-use crate::select::SelectArgs;
-use crate::select::targets::TargetArgs;
+use crate::select::targets::{Found, TargetArgs};
+use crate::select::{SelectArgs, Selection};
 use crate::walk::{Options, Unit};
+use count::Counted;
 use document::Report;
 
 /// Where the help lists what is asked of the answer.
 const SHOWN: &str = "What to show";
+/// Rows of each list of names, unless more are asked for.
+const TOP: usize = 10;
 
 /// Count what is in a log: sizes, times, codecs, producers, keys
 ///
@@ -41,7 +46,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_enum, value_delimiter = ',', value_name = "WHAT", help_heading = SHOWN)]
     by: Vec<By>,
     /// Rows of each list of names
-    #[arg(long, value_name = "N", default_value_t = 10, help_heading = SHOWN)]
+    #[arg(long, value_name = "N", default_value_t = TOP, help_heading = SHOWN)]
     top: usize,
     /// What counts as now: times behind it are in the future
     #[arg(long, value_name = "T", allow_hyphen_values = true, help_heading = SHOWN)]
@@ -72,6 +77,26 @@ impl By {
     const USUAL: [Self; 5] = [Self::Size, Self::Hour, Self::Codec, Self::Producer, Self::Epoch];
 }
 
+/// Counts what is selected of what was found.
+fn counted(
+    fs: &Arc<dyn Fs>,
+    found: &Found,
+    selection: Selection,
+    wanted: StatsOptions,
+    global: &Global,
+) -> Result<Counted, CliError> {
+    let options = Options { selection, unit: Unit::Records, verify: true, stop_on_damage: false, isolation: None };
+    let progress = Progress::start("stats", count::bytes(&**fs, &found.series), global.quiet);
+    count::count(fs, &found.series, &options, wanted, global.threads(), progress.counter())
+}
+
+/// The answer for all that was found, without keys and header names; `now` is what times in the future lie behind.
+pub(super) fn report(fs: &Arc<dyn Fs>, found: &Found, now: Timestamp, global: &Global) -> Result<Report, CliError> {
+    let wanted = StatsOptions { keys: false, headers: false, now: Some(now) };
+    let counted = counted(fs, found, Selection::default(), wanted, global)?;
+    Ok(document::report(&counted, found.series.len(), wanted, TOP))
+}
+
 pub(crate) fn run(arguments: &Arguments, global: &Global) -> Result<Exit, CliError> {
     if global.schema {
         output::schema::<Report>()?;
@@ -95,11 +120,7 @@ pub(crate) fn run(arguments: &Arguments, global: &Global) -> Result<Exit, CliErr
         }
         return Ok(Exit::No);
     }
-    let options = Options { selection, unit: Unit::Records, verify: true, stop_on_damage: false, isolation: None };
-    let total = count::bytes(&*fs, &found.series);
-    let progress = Progress::start("stats", total, global.quiet);
-    let counted = count::count(&fs, &found.series, &options, wanted, global.threads(), progress.counter())?;
-    drop(progress);
+    let counted = counted(&fs, &found, selection, wanted, global)?;
     let mut met = counted.met.clone();
     met.failed |= !found.failed.is_empty();
     let report = document::report(&counted, found.series.len(), wanted, arguments.top);
