@@ -184,11 +184,11 @@ impl<'a> Output<'a> {
         }
     }
 
-    /// An empty segment at `base` behind everything, as a log has it that was rolled and not written to since.
+    /// A segment at `base` behind everything, which stays empty if nothing follows that belongs into it.
     ///
     /// # Errors
     /// [`Error::Io`].
-    pub(super) fn end_with(&mut self, base: Offset) -> Result<()> {
+    pub(super) fn segment(&mut self, base: Offset) -> Result<()> {
         self.begin_at(base, base)
     }
 

@@ -98,7 +98,7 @@ impl Surveyed {
             })?;
             chosen.aside.extend(aside);
             let own = holes.iter().filter(|hole| hole.place.replica == n);
-            framed.extend(own.map(|hole| framed_by(hole, &chosen.kept)));
+            framed.extend(own.map(|hole| framed_by(hole, &chosen.kept, replica)));
         }
         let mut merged = merge(&replicas, chosen, is_cleaned)?;
         merged.aside = join_touching(merged.aside);
@@ -195,7 +195,13 @@ impl Surveyed {
         let producers = first.and_then(|run| self.replicas.get(run.place.replica)?.snapshot(from, base_of(run)));
         let mut output = Output::new(to, dir, producers.as_ref(), done);
         let mut before: Option<&Run> = None;
+        // A cleaner leaves segments without batches behind.
+        let empty = leader.into_iter().flat_map(|it| &it.segments).filter(|segment| segment.source.is_empty());
+        let mut empty = empty.map(|segment| segment.base).peekable();
         for run in runs {
+            while let Some(base) = empty.next_if(|base| *base < base_of(run).min(run.first)) {
+                output.segment(base)?;
+            }
             let expected = match before {
                 Some(before) => before.last.next(),
                 None => self.start().unwrap_or(run.first).min(run.first),
@@ -211,7 +217,7 @@ impl Surveyed {
             output.gap(end, until, None);
         }
         let last_base = leader.and_then(|leader| leader.segments.last()).map(|segment| segment.base);
-        output.end_with(last_base.unwrap_or(Offset::ZERO))?;
+        output.segment(last_base.unwrap_or(Offset::ZERO))?;
         let known = leader.map(|leader| leader.epochs.clone()).unwrap_or_default();
         let epochs = with_empty_epochs(&epochs_of(runs, &known), &known, end.max(last_base.unwrap_or(end)));
         let metadata = leader.and_then(|leader| leader.metadata);
@@ -354,10 +360,11 @@ fn is_healed(from: Option<Offset>, until: Option<Offset>, lost: &[Lost], end: Of
 }
 
 /// The offsets between which a hole lies in its own copy.
-fn framed_by(hole: &Hole, kept: &[Run]) -> Framed {
+fn framed_by(hole: &Hole, kept: &[Run], replica: &Replica) -> Framed {
     let behind = kept.partition_point(|run| (run.place, run.bytes.start) < (hole.place, hole.bytes.start));
     let before = behind.checked_sub(1).and_then(|n| kept.get(n));
-    let from = before.map(|run| run.last.next()).or(hole.expected);
+    let base = replica.segments.get(hole.place.segment).map(|segment| segment.base);
+    let from = before.map(|run| run.last.next()).or(hole.expected).or(base);
     Framed { hole: hole.clone(), from, until: kept.get(behind).map(|run| run.first) }
 }
 

@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
-use log_engine::inspect::{FindingCode, Severity};
+use log_engine::inspect::{Finding, FindingCode, Severity, Target};
 use log_engine::log::{DirectoryState, LogDirectory, OpenOptions, PartitionDirectory};
-use log_engine::salvage::{Reason, Report, SalvageError, SalvageRequest, SalvageSource, salvage};
+use log_engine::salvage::{Cause, Reason, Report, SalvageError, SalvageRequest, SalvageSource, WhyLost, salvage};
 use log_engine::testing::golden;
 use log_engine::{Batch, Log, LogConfig, Offset, OsFs, RecoveryMode, Scratch, Timestamp};
 use tempfile::TempDir;
@@ -18,7 +18,7 @@ use tempfile::TempDir;
 const NOW: i64 = 1_795_600_000_000;
 
 /// A folder in memory where there is such a place: salvage syncs everything that it writes.
-pub(crate) fn scratch() -> TempDir {
+fn scratch() -> TempDir {
     let memory = Path::new("/dev/shm");
     if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() }.unwrap()
 }
@@ -142,6 +142,20 @@ fn by_bytes(batches: &[Seen]) -> BTreeMap<&[u8], usize> {
     count
 }
 
+/// The `.log` files of a folder with their bytes.
+fn logs(dir: &Path) -> Vec<(PathBuf, Vec<u8>)> {
+    let logs = golden::files(dir).into_iter().filter(|file| file.extension().is_some_and(|ending| ending == "log"));
+    logs.map(|file| (file.clone(), std::fs::read(dir.join(file)).unwrap())).collect()
+}
+
+/// The log directories below `top`, which is one itself or holds some.
+fn log_dirs(top: &Path) -> Vec<PathBuf> {
+    match Target::of(&OsFs, top) {
+        Ok(Target::LogDirectory(_)) => vec![top.to_owned()],
+        _ => std::fs::read_dir(top).unwrap().map(|entry| entry.unwrap().path()).collect(),
+    }
+}
+
 /// Opens a salvaged log as a broker would.
 fn open(dir: &Path, clean: bool, end: i64) {
     let copy = golden::private_copy(dir);
@@ -150,10 +164,6 @@ fn open(dir: &Path, clean: bool, end: i64) {
     let (log, report) = Log::open(Arc::new(OsFs), copy.path(), LogConfig::default(), options).unwrap();
     assert_eq!(log.end().get(), end, "{}: {report:?}", dir.display());
     log.close().unwrap();
-    let logs = |dir: &Path| {
-        let logs = golden::files(dir).into_iter().filter(|file| file.extension().is_some_and(|ending| ending == "log"));
-        logs.map(|file| (file.clone(), std::fs::read(dir.join(file)).unwrap())).collect::<Vec<_>>()
-    };
     assert!(logs(dir) == logs(copy.path()), "{}: opening changed a segment", dir.display());
 }
 
@@ -220,4 +230,136 @@ fn every_sound_batch_of_every_damaged_directory_is_kept_or_beside() {
     println!("{partitions_seen} partitions: {total} sound batches, {kept} kept, {beside} beside");
     assert!(complaints.is_empty(), "{} complaints\n{}", complaints.len(), complaints.join("\n"));
     assert!(partitions_seen > 300 && total == kept + beside && beside > 0);
+}
+
+#[test]
+fn undamaged_directories_come_out_as_they_went_in() {
+    let mut seen = 0;
+    for case in golden::kafka_cases() {
+        let damaged_on_purpose = ["crash-cut/", "crash-flip/", "crash-garbage/"];
+        if damaged_on_purpose.iter().any(|damaged| case.starts_with(damaged)) {
+            continue;
+        }
+        for log_dir in log_dirs(&golden::kafka(&case).join("dir")) {
+            for dir in partitions(&log_dir) {
+                let root = scratch();
+                let output = root.path().join(dir.file_name().unwrap());
+                let report = run(std::slice::from_ref(&dir), &output).unwrap();
+                assert!(report.is_complete(), "{case}: {report:?}");
+                assert!(logs(&dir) == logs(&output), "{case}, {}", dir.display());
+                let loud = report.partitions[0].findings.iter().filter(|finding| finding.severity > Severity::Info);
+                assert_eq!(loud.collect::<Vec<_>>(), Vec::<&Finding>::new(), "{case}, {}", dir.display());
+                seen += 1;
+            }
+        }
+    }
+    println!("{seen} partitions");
+    assert!(seen > 30, "{seen}");
+}
+
+/// The values of all records in some batches, by offset.
+fn values(batches: &[Seen]) -> BTreeSet<(i64, Vec<u8>)> {
+    let mut values = BTreeSet::new();
+    let mut scratch = Scratch::default();
+    for seen in batches.iter().filter(|seen| seen.is_whole) {
+        let batch = Batch::parse(&seen.bytes).unwrap();
+        let records = batch.records(&mut scratch).unwrap().map(Result::unwrap);
+        values.extend(records.map(|record| (record.offset.get(), record.value.unwrap_or_default().to_vec())));
+    }
+    values
+}
+
+#[test]
+fn every_acknowledged_record_that_a_replica_has_is_kept_or_beside() {
+    let mut stages_seen = 0;
+    for scenario in golden::replica_scenarios() {
+        let folder = golden::replicas(&scenario);
+        let acked = std::fs::read_to_string(folder.join("acked.jsonl")).unwrap();
+        let acked: BTreeSet<(i64, Vec<u8>)> = acked
+            .lines()
+            .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap())
+            .filter(|record| record["acked"] == true)
+            .map(|record| (record["offset"].as_i64().unwrap(), record["value"].as_str().unwrap().as_bytes().to_vec()))
+            .collect();
+        let truth = golden::json(&folder.join("truth.json"));
+        for (stage, known) in truth["stages"].as_object().unwrap() {
+            let copies = [1, 2, 3].map(|node| folder.join("dirs").join(stage).join(node.to_string()).join("orders-0"));
+            let root = scratch();
+            let output = root.path().join("orders-0");
+            let report = run(&copies, &output).unwrap();
+            let partition = &report.partitions[0];
+
+            let held: BTreeSet<_> = copies.iter().flat_map(|dir| values(&batches_of(dir))).collect();
+            let held: BTreeSet<_> = held.intersection(&acked).cloned().collect();
+            let (kept, beside) = (values(&batches_of(&output)), values(&batches_beside(&report)));
+            let (in_log, aside) = (held.intersection(&kept).count(), held.difference(&kept).count());
+            println!(
+                "{scenario}, {stage}: {} acknowledged records are on some replica: {in_log} in the log, {aside} beside it",
+                held.len()
+            );
+            assert!(held.iter().all(|record| kept.contains(record) || beside.contains(record)), "{scenario}, {stage}");
+
+            // Only what loses by the leader epochs is beside: the histories that differ from the latest one.
+            let parts = known["divergence"].as_array().unwrap().iter().any(|pair| pair["kind"] == "diverged");
+            assert_eq!(parts, !partition.aside.is_empty(), "{scenario}, {stage}: {:?}", partition.aside);
+            for it in &partition.aside {
+                assert!(matches!(it.reason, Reason::LosesByEpoch { .. }), "{scenario}, {stage}: {it:?}");
+            }
+            assert!(partition.unreadable.is_empty(), "{scenario}, {stage}");
+            // The history of the leader at that time is whole.
+            let leader = &copies[partition.leader];
+            assert!(
+                by_bytes(&batches_of(leader)).keys().all(|bytes| by_bytes(&batches_of(&output)).contains_key(bytes))
+            );
+            let loud =
+                partition.findings.iter().filter(|it| it.severity > Severity::Info && it.code != FindingCode::B012);
+            assert_eq!(loud.count(), 0, "{scenario}, {stage}: {:?}", partition.findings);
+            stages_seen += 1;
+        }
+    }
+    assert!(stages_seen > 8, "{stages_seen}");
+}
+
+#[test]
+fn holes_are_filled_from_another_replica_batch_by_batch() {
+    let stage = golden::replicas("leader-changes").join("dirs/stopped");
+    let root = scratch();
+    let original = stage.join("2/orders-0");
+    let all = logs(&original);
+    // Each copy is damaged in another place: every third batch of one, every fourth of the next.
+    let copies: Vec<PathBuf> = [(3, 0), (4, 1)]
+        .map(|(every, from)| {
+            let copy = root.path().join(format!("broker{every}/orders-0"));
+            std::fs::create_dir_all(&copy).unwrap();
+            for file in golden::files(&original) {
+                std::fs::copy(original.join(&file), copy.join(&file)).unwrap();
+            }
+            let mut n = 0;
+            for (file, bytes) in &all {
+                let (mut damaged, mut at) = (bytes.clone(), 0);
+                for batch in batches_in(bytes, 0) {
+                    n += 1;
+                    if n % (every * 4) == from {
+                        damaged[at + batch.bytes.len() - 1] ^= 0x40;
+                    }
+                    at += batch.bytes.len();
+                }
+                std::fs::write(copy.join(file), damaged).unwrap();
+            }
+            copy
+        })
+        .into();
+    let output = root.path().join("out/orders-0");
+    let report = run(&copies, &output).unwrap();
+    let partition = &report.partitions[0];
+    assert!(report.is_complete(), "{partition:?}");
+    assert!(partition.unreadable.len() > 3 && partition.unreadable.iter().all(|it| it.is_healed));
+    assert!(partition.sources.iter().all(|source| source.batches > 0), "{:?}", partition.sources);
+    assert!(logs(&output) == all);
+
+    // One alone has holes, each with its cause.
+    let alone = run(&copies[..1], &root.path().join("alone/orders-0")).unwrap();
+    let partition = &alone.partitions[0];
+    assert_eq!(partition.lost.len(), partition.unreadable.len());
+    assert!(partition.lost.iter().all(|lost| lost.why == WhyLost::Unreadable(Cause::BitFlip)), "{:?}", partition.lost);
 }
