@@ -10,10 +10,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
+use log_engine::log::{DirectoryState, LogDirectory, PartitionDirectory};
+use log_engine::salvage::{SalvageRequest, SalvageSource, salvage};
 use log_engine::testing::golden;
 use log_engine::testing::script::{Action, Op, Row, Runner, compare_manifests, compare_rows, facts, manifest, sha256};
-use log_engine::{LogReader, OsFs};
+use log_engine::{LogReader, OsFs, Timestamp};
 use serde_json::{Map, Value};
 
 /// Moments of a script at which the process dies.
@@ -167,24 +170,39 @@ fn differences(written: &Written, kafka: &Value) -> Vec<String> {
     differences
 }
 
-#[test]
-fn kafkas_loader_finds_what_we_wrote() {
-    let Some(oracle) = std::env::var_os("KAFKA_ORACLE").map(|folder| PathBuf::from(folder).join("run")) else {
+/// The program that runs Kafka's loader, if it is here.
+fn oracle() -> Option<PathBuf> {
+    let found = std::env::var_os("KAFKA_ORACLE").map(|folder| PathBuf::from(folder).join("run"));
+    if found.is_none() {
         println!(
             "SKIPPED: KAFKA_ORACLE does not name the folder of Kafka's loader (tests/kafka-oracle; wants Java and Maven)"
         );
-        return;
-    };
+    }
+    found
+}
+
+fn scratch() -> tempfile::TempDir {
     let memory = Path::new("/dev/shm");
-    let root = if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() }.unwrap();
+    if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() }.unwrap()
+}
+
+/// What Kafka's loader says of directories, one start of it for all: `list` has its arguments, a line each.
+fn load_all(oracle: &Path, root: &Path, list: &str) -> Vec<Value> {
+    let file = root.join("list");
+    fs::write(&file, list).unwrap();
+    let loaded = Command::new(oracle).arg("loads").arg(&file).output().unwrap();
+    assert!(loaded.status.success(), "{}", String::from_utf8_lossy(&loaded.stderr));
+    String::from_utf8(loaded.stdout).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+#[test]
+fn kafkas_loader_finds_what_we_wrote() {
+    let Some(oracle) = oracle() else { return };
+    let root = scratch();
     let scripts = golden::script_names();
     let all: Vec<Written> = scripts.iter().flat_map(|script| written(script, &root.path().join(script))).collect();
-    let list = root.path().join("list");
-    fs::write(&list, all.iter().map(|written| written.arguments() + "\n").collect::<String>()).unwrap();
-    let loaded = Command::new(&oracle).arg("loads").arg(&list).output().unwrap();
-    assert!(loaded.status.success(), "{}", String::from_utf8_lossy(&loaded.stderr));
-    let answers: Vec<Value> =
-        String::from_utf8(loaded.stdout).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let list: String = all.iter().map(|written| written.arguments() + "\n").collect();
+    let answers = load_all(&oracle, root.path(), &list);
     assert_eq!(answers.len(), all.len());
     let mut wrong = Vec::new();
     for (written, kafka) in all.iter().zip(&answers) {
@@ -203,4 +221,76 @@ fn kafkas_loader_finds_what_we_wrote() {
     assert!(cut * 20 < all.len(), "{cut} cut within a batch");
     assert!(wrong.is_empty(), "{} of {} differ\n{}", wrong.len(), all.len(), wrong.join("\n"));
     assert!(all.len() >= ENOUGH, "{} directories", all.len());
+}
+
+/// Salvages every live partition of the damaged golden directories, and all replicas together, into folders of `root`: each output with
+/// the end of its log.
+fn salvaged(root: &Path) -> Vec<(PathBuf, i64)> {
+    let mut sources: Vec<Vec<PathBuf>> = Vec::new();
+    let mut kept = Vec::new();
+    for case in golden::damage_cases() {
+        let damaged = golden::damage(&case);
+        let listed = LogDirectory::list(&OsFs, damaged.before()).unwrap();
+        let live = listed.partitions.into_iter().filter(|(name, _)| name.state == DirectoryState::Live);
+        sources.extend(live.map(|(_, path)| vec![path]));
+        kept.push(damaged);
+    }
+    for scenario in golden::replica_scenarios() {
+        let dirs = golden::replicas(&scenario).join("dirs");
+        for stage in fs::read_dir(&dirs).unwrap().map(|entry| entry.unwrap().path()) {
+            sources.push([1, 2, 3].map(|node| stage.join(node.to_string()).join("orders-0")).into());
+        }
+    }
+    let salvage_one = |(n, copies): (usize, &Vec<PathBuf>)| {
+        let source =
+            |dir: &PathBuf| SalvageSource { folder: PartitionDirectory::list(&OsFs, dir).unwrap(), only: None };
+        let output = root.join(format!("salvaged-{n}")).join(copies[0].file_name().unwrap());
+        let request = SalvageRequest {
+            partitions: vec![copies.iter().map(source).collect()],
+            output: output.clone(),
+            is_log_directory: false,
+            jobs: 1.try_into().unwrap(),
+            now: Timestamp::new(START),
+        };
+        let salvaged = salvage(&OsFs, &OsFs, &request, &AtomicU64::new(0)).unwrap();
+        let report = salvaged.commit(b"").unwrap();
+        let last_base = PartitionDirectory::list(&OsFs, &output).unwrap().logs().next_back().unwrap().0.get();
+        (output, report.partitions[0].offsets.map_or(0, |(_, last)| last.get() + 1).max(last_base))
+    };
+    sources.iter().enumerate().map(salvage_one).collect()
+}
+
+#[test]
+fn kafkas_loader_takes_what_was_salvaged() {
+    let Some(oracle) = oracle() else { return };
+    let root = scratch();
+    let all = salvaged(root.path());
+    // As behind a clean stop, and as after a crash with nothing known.
+    let modes = ["--clean", "--unclean"];
+    let mut list = String::new();
+    for mode in modes {
+        for (n, (dir, end)) in all.iter().enumerate() {
+            let copied = root.path().join(format!("{}-{n}", &mode[2..])).join(dir.file_name().unwrap());
+            copy(dir, &copied);
+            let recovery_point = if mode == "--clean" { *end } else { 0 };
+            let dir = copied.display();
+            list.push_str(&format!(
+                "{dir} {mode} --recovery-point {recovery_point} --time {START} --in-place --close\n"
+            ));
+        }
+    }
+    let answers = load_all(&oracle, root.path(), &list);
+    assert_eq!(answers.len(), modes.len() * all.len());
+    let mut wrong = Vec::new();
+    for (line, (answer, (dir, end))) in list.lines().zip(answers.iter().zip(all.iter().cycle())) {
+        let loaded = Path::new(line.split(' ').next().unwrap());
+        if answer["state"]["log_end"] != *end {
+            wrong.push(format!("{line}: {}, not {end}: {}", answer["state"]["log_end"], answer["message"]));
+        } else if segments(loaded) != segments(dir) {
+            wrong.push(format!("{line}: Kafka changed {:?} to {:?}", segments(dir), segments(loaded)));
+        }
+    }
+    println!("{} of {} loads of {} salvaged logs", answers.len() - wrong.len(), answers.len(), all.len());
+    assert!(wrong.is_empty(), "{} of {} differ\n{}", wrong.len(), answers.len(), wrong.join("\n"));
+    assert!(all.len() > ENOUGH);
 }
