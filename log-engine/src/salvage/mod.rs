@@ -17,6 +17,7 @@ mod replica;
 mod report;
 mod run;
 mod survey;
+mod syncer;
 mod transactions;
 
 pub use aside::Reason;

@@ -6,12 +6,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::aside::{Aside, Reason};
 use super::run::{Entry, Run, changed};
+use super::syncer::Syncer;
 use super::transactions::{OpenAtGap, Watch};
 use crate::batch::Scratch;
 use crate::checkpoint::{EpochCheckpoint, PartitionMetadata};
 use crate::epoch::LeaderEpochs;
-use crate::error::{Error, Result};
-use crate::fs::{OpenMode, Source, WriteFile, WriteFs, write_all_at, write_whole};
+use crate::error::Result;
+use crate::fs::{OpenMode, Source, WriteFile, WriteFs, write_all_at};
 use crate::inspect::{HELD, MAX_PRODUCERS};
 use crate::producer::{Expiry, Marker, ProducerSnapshot, ProducerStates};
 use crate::segment::{
@@ -21,6 +22,8 @@ use crate::units::{FilePosition, Offset, Timestamp};
 
 /// Bytes that are gathered before they are written.
 const BUFFER: usize = 1 << 20;
+/// Bytes of a segment that are written before the disk is told to begin with them.
+const STRETCH: u64 = 64 << 20;
 
 /// Offsets that the salvaged log does not have.
 #[derive(Clone, Debug)]
@@ -59,6 +62,7 @@ pub(super) struct Written {
 pub(super) struct Output<'a> {
     fs: &'a dyn WriteFs,
     dir: &'a Path,
+    syncer: &'a Syncer,
     done: &'a AtomicU64,
     segment: Option<OpenSegment>,
     states: ProducerStates,
@@ -77,6 +81,8 @@ struct OpenSegment {
     file: Arc<dyn WriteFile>,
     /// Bytes that were handed over.
     len: u64,
+    /// Those of them that are to be durable.
+    handed_over: u64,
     buffer: Vec<u8>,
     indexer: Indexer,
     aborted: TxnIndexBuilder,
@@ -113,6 +119,7 @@ impl<'a> Output<'a> {
     pub(super) fn new(
         fs: &'a dyn WriteFs,
         dir: &'a Path,
+        syncer: &'a Syncer,
         producers: Option<&ProducerSnapshot>,
         done: &'a AtomicU64,
     ) -> Self {
@@ -123,6 +130,7 @@ impl<'a> Output<'a> {
         Self {
             fs,
             dir,
+            syncer,
             done,
             segment: None,
             states,
@@ -151,7 +159,7 @@ impl<'a> Output<'a> {
     /// source, one begins here, too.
     ///
     /// # Errors
-    /// [`Error::Io`]; [`Error::Corrupt`] if the source has changed.
+    /// [`crate::Error::Io`]; [`crate::Error::Corrupt`] if the source has changed.
     pub(super) fn run(&mut self, source: &Source, run: &Run, base: Offset) -> Result<()> {
         self.begin_at(base, run.first)?;
         let mut scan = Scan::starting_at(source.clone(), FilePosition::new(run.bytes.start)).holding(HELD);
@@ -187,7 +195,7 @@ impl<'a> Output<'a> {
     /// A segment at `base` behind everything, which stays empty if nothing follows that belongs into it.
     ///
     /// # Errors
-    /// [`Error::Io`].
+    /// [`crate::Error::Io`].
     pub(super) fn segment(&mut self, base: Offset) -> Result<()> {
         self.begin_at(base, base)
     }
@@ -204,6 +212,7 @@ impl<'a> Output<'a> {
             path,
             file,
             len: 0,
+            handed_over: 0,
             buffer: Vec::with_capacity(BUFFER),
             indexer: Indexer::new(base, DEFAULT_INDEX_INTERVAL),
             aborted: TxnIndexBuilder::new(base),
@@ -236,6 +245,11 @@ impl<'a> Output<'a> {
         let _ = segment.indexer.add(position, entry.id.last, max_timestamp);
         if let Some(aborted) = completed {
             let _ = segment.aborted.append(&aborted);
+        }
+        if segment.end().saturating_sub(segment.handed_over) > STRETCH {
+            segment.flush()?;
+            segment.handed_over = segment.len;
+            self.syncer.sync(&segment.file, &segment.path)?;
         }
         self.latest = self.latest.max(max_timestamp);
         self.count(frame, entry);
@@ -283,39 +297,41 @@ impl<'a> Output<'a> {
             return Ok(());
         }
         let path = self.dir.join(SegmentFile::Snapshot.name(offset));
-        write_whole(self.fs, &path, &self.states.snapshot().encode())
+        self.syncer.write(self.fs, &path, &self.states.snapshot().encode())
     }
 
-    /// Finishes the segment: everything in it is durable but its names.
+    /// Finishes the segment.
     fn close(&mut self) -> Result<()> {
         let Some(mut segment) = self.segment.take() else { return Ok(()) };
         segment.flush()?;
-        segment.file.sync().map_err(|e| Error::io("sync", &segment.path, e))?;
+        self.syncer.sync(&segment.file, &segment.path)?;
         let file = |kind: SegmentFile| self.dir.join(kind.name(segment.base));
         let (indexes, _) = segment.indexer.finish();
-        write_whole(self.fs, &file(SegmentFile::OffsetIndex), indexes.offsets.bytes())?;
-        write_whole(self.fs, &file(SegmentFile::TimeIndex), indexes.times.bytes())?;
+        self.syncer.write(self.fs, &file(SegmentFile::OffsetIndex), indexes.offsets.bytes())?;
+        self.syncer.write(self.fs, &file(SegmentFile::TimeIndex), indexes.times.bytes())?;
         let aborted = segment.aborted.finish(&SegmentFile::TxnIndex.name(segment.base));
         if !aborted.bytes().is_empty() {
-            write_whole(self.fs, &file(SegmentFile::TxnIndex), aborted.bytes())?;
+            self.syncer.write(self.fs, &file(SegmentFile::TxnIndex), aborted.bytes())?;
         }
         Ok(())
     }
 
-    /// Finishes the log: everything in it is durable, under the names that it has now.
+    /// Finishes the log: when its files are synced, everything in it is durable, under the names that it has now.
     ///
     /// # Errors
-    /// [`Error::Io`].
+    /// [`crate::Error::Io`].
     pub(super) fn finish(mut self, epochs: &LeaderEpochs, metadata: Option<&PartitionMetadata>) -> Result<Written> {
+        let last_base = self.segment.as_ref().map(|segment| segment.base);
         self.close()?;
         let end = self.written.end;
-        if end > Offset::ZERO {
+        // An empty last segment has its own already.
+        if end > Offset::ZERO && last_base != Some(end) {
             self.snapshot(end)?;
         }
         let epochs = epochs.to_checkpoint().encode();
-        write_whole(self.fs, &self.dir.join(EpochCheckpoint::FILE_NAME), &epochs)?;
+        self.syncer.write(self.fs, &self.dir.join(EpochCheckpoint::FILE_NAME), &epochs)?;
         if let Some(metadata) = metadata {
-            write_whole(self.fs, &self.dir.join(PartitionMetadata::FILE_NAME), &metadata.encode())?;
+            self.syncer.write(self.fs, &self.dir.join(PartitionMetadata::FILE_NAME), &metadata.encode())?;
         }
         self.fs.sync_dir(self.dir)?;
         for (gap, (named, more)) in self.written.gaps.iter_mut().zip(self.watch.finish()) {

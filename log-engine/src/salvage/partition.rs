@@ -16,6 +16,7 @@ use super::replica::{Replica, refuse_strangers};
 use super::report::{Lost, PartitionReport, SetAside, SourceReport, Unreadable, WhyLost};
 use super::run::{Place, Run, divide};
 use super::survey::{Shared, join_cleaned, survey};
+use super::syncer::Syncer;
 use super::{SalvageRequest, SalvageSource, lost};
 use crate::error::Result;
 use crate::fs::{Fs, WriteFs};
@@ -129,9 +130,21 @@ impl Surveyed {
         request: &SalvageRequest,
         done: &AtomicU64,
     ) -> Result<PartitionReport, SalvageError> {
+        let in_background = request.jobs > NonZeroUsize::MIN;
+        Syncer::during(in_background, |syncer| self.write_and_read(from, place, request, syncer, done))
+    }
+
+    fn write_and_read(
+        &self,
+        from: &dyn Fs,
+        place: &Workplace<'_>,
+        request: &SalvageRequest,
+        syncer: &Syncer,
+        done: &AtomicU64,
+    ) -> Result<PartitionReport, SalvageError> {
         let name = self.partition().map(ToString::to_string);
         let spot = place.partition(name.as_deref())?;
-        let mut written = self.write_log(from, place.fs(), &spot.dir, done)?;
+        let mut written = self.write_log(from, place.fs(), &spot.dir, syncer, done)?;
         for replica in &self.replicas {
             if let Some(path) = replica.changed_file(from)? {
                 return Err(Refused::Changed { path }.into());
@@ -184,7 +197,14 @@ impl Surveyed {
         self.replicas.iter().enumerate().map(report).collect()
     }
 
-    fn write_log(&self, from: &dyn Fs, to: &dyn WriteFs, dir: &Path, done: &AtomicU64) -> Result<Written> {
+    fn write_log(
+        &self,
+        from: &dyn Fs,
+        to: &dyn WriteFs,
+        dir: &Path,
+        syncer: &Syncer,
+        done: &AtomicU64,
+    ) -> Result<Written> {
         let runs = &self.merged.runs;
         let leader = self.replicas.get(self.merged.leader);
         let base_of = |run: &Run| {
@@ -193,7 +213,7 @@ impl Surveyed {
         };
         let first = runs.first();
         let producers = first.and_then(|run| self.replicas.get(run.place.replica)?.snapshot(from, base_of(run)));
-        let mut output = Output::new(to, dir, producers.as_ref(), done);
+        let mut output = Output::new(to, dir, syncer, producers.as_ref(), done);
         let mut before: Option<&Run> = None;
         // A cleaner leaves segments without batches behind.
         let empty = leader.into_iter().flat_map(|it| &it.segments).filter(|segment| segment.source.is_empty());
