@@ -11,12 +11,14 @@ mod journal;
 mod lock;
 mod overlay;
 mod run;
+mod truncate;
 mod undo;
 
 pub use change::Change;
 pub use lock::DirectoryLock;
 pub use overlay::Overlay;
 pub use run::{Run, RunReport};
+pub use truncate::{TruncateError, TruncateTarget, Truncation, plan_truncation};
 pub use undo::{Undo, UndoStep};
 
 #[cfg(test)]
