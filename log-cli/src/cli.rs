@@ -14,8 +14,8 @@ use crate::throttle::{Rate, ThrottledFs};
 
 /// Looks into Apache Kafka's log directories: no JVM, nothing harmed
 ///
-/// Reads only: takes no lock, creates nothing, and is safe beside a live broker. What import, replay and bench write goes into a folder
-/// of its own.
+/// Looking reads only, takes no lock, and is safe beside a live broker. What is made goes into a folder of its own. Commands that change a log
+/// directory only plan without --apply; with it they take a broker's lock, and keep beside the directory what they replace.
 #[derive(Debug, Parser)]
 #[command(name = "log-cli", version, propagate_version = true, disable_help_subcommand = true)]
 #[command(after_help = "\

@@ -26,5 +26,6 @@ mod stats;
 mod support;
 mod sweep;
 mod tail;
+mod truncate;
 mod verify;
 mod words;

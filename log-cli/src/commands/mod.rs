@@ -1,5 +1,6 @@
 //! The commands: one file each, one enum, one match.
 
+mod apply;
 mod bench;
 mod bundle;
 mod check;
@@ -25,6 +26,7 @@ mod retention;
 mod salvage;
 mod stats;
 mod tail;
+mod truncate;
 mod verify;
 
 use clap::Subcommand;
@@ -78,6 +80,8 @@ pub(crate) enum Command {
     Retention(Box<retention::Arguments>),
     /// Put what inspect, verify and stats say, and the small files, into one archive that holds no customer data
     Bundle(bundle::Arguments),
+    /// Take records off the end of a log, or off its beginning
+    Truncate(truncate::Arguments),
     /// Measure the engine on this disk
     Bench(bench::Arguments),
     /// Damage a copy of a directory as power cuts, disks and people do: the same faults for the same seed
@@ -123,6 +127,7 @@ impl Command {
             Self::Copy(arguments) => copy::run(&arguments, global),
             Self::Retention(arguments) => retention::run(&arguments, global),
             Self::Bundle(arguments) => bundle::run(&arguments, global),
+            Self::Truncate(arguments) => truncate::run(&arguments, global),
             Self::Bench(arguments) => bench::run(&arguments, global),
             Self::Damage(arguments) => damage::run(&arguments, global),
             Self::Completions(arguments) => completions::run(&arguments),

@@ -1,0 +1,137 @@
+//! What commands share that change a log directory: a plan by default, `--apply`, the lock of a broker, the originals beside the directory.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use log_engine::OsFs;
+use log_engine::log::root_files;
+use log_engine::mend::{Change, DirectoryLock, Run};
+use log_engine::{Error, Fs};
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use crate::error::CliError;
+
+/// How to change something.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Changing")]
+pub(super) struct ApplyArgs {
+    /// Do it: without this, only the plan is shown, and the exit code is 1 if there is something to do
+    #[arg(long)]
+    pub(super) apply: bool,
+    /// Keep the originals and the journal in this folder [default: <log directory>.log-cli beside it]
+    #[arg(long, value_name = "DIR")]
+    backup_dir: Option<PathBuf>,
+}
+
+/// One change to a file.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct ChangeRow {
+    /// `write`, `cut`, `remove` or `rename`.
+    verb: &'static str,
+    /// The file, below the directory.
+    path: String,
+    /// Its new name.
+    to: Option<String>,
+    /// Bytes that it has then.
+    bytes: Option<u64>,
+}
+
+/// What was done.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Applied {
+    /// What the run is called, for undoing it.
+    pub(super) run: String,
+    /// Where its journal and the originals are.
+    pub(super) kept: String,
+    /// How many changes were carried out.
+    pub(super) changes: usize,
+}
+
+impl ChangeRow {
+    pub(super) fn of(change: &Change) -> Self {
+        let (to, bytes) = match change {
+            Change::Write { bytes, .. } => (None, Some(bytes.len() as u64)),
+            Change::Cut { len, .. } => (None, Some(*len)),
+            Change::Rename { to, .. } => (Some(to.display().to_string()), None),
+            Change::Remove { .. } => (None, None),
+        };
+        Self { verb: change.verb(), path: change.path().display().to_string(), to, bytes }
+    }
+
+    /// For people.
+    pub(super) fn text(&self) -> String {
+        let more = match (&self.to, self.bytes) {
+            (Some(to), _) => format!(" to {to}"),
+            (None, Some(bytes)) if self.verb == "cut" => format!(" to {bytes} bytes"),
+            (None, Some(bytes)) => format!(" ({bytes} bytes)"),
+            (None, None) => String::new(),
+        };
+        format!("{:<6}  {}{more}", self.verb, self.path)
+    }
+}
+
+impl ApplyArgs {
+    /// Keeps brokers away from the log directory while something is planned and done; where it is only planned, makes sure that none works
+    /// there. Without a log directory there is nothing to be held.
+    pub(super) fn hold(&self, dir: Option<&Path>) -> Result<Option<DirectoryLock>, CliError> {
+        let Some(dir) = dir else { return Ok(None) };
+        if self.apply {
+            return Ok(Some(DirectoryLock::take(Arc::new(OsFs), dir)?));
+        }
+        let path = dir.join(root_files::LOCK);
+        match OsFs.lock_holder(&path)? {
+            Some(holder) => Err(Error::Locked { path, holder: holder.pid }.into()),
+            None => Ok(None),
+        }
+    }
+
+    /// Carries out `changes` below `root`.
+    pub(super) fn carry_out(&self, root: &Path, changes: &[Change]) -> Result<Applied, CliError> {
+        let backup = match &self.backup_dir {
+            Some(backup) => backup.clone(),
+            None => beside(root)?,
+        };
+        let within = std::path::absolute(&backup).is_ok_and(|backup| backup.starts_with(root));
+        if within {
+            let message = format!("{} lies in {}: no broker would start with it", backup.display(), root.display());
+            return Err(CliError::usage(message));
+        }
+        let id = run_id();
+        let mut run = Run::begin(Arc::new(OsFs), root, &backup, &id)?;
+        for change in changes {
+            if let Err(error) = run.prepare(change) {
+                // What was prepared hurts nobody; the first error is the one to be told.
+                let _ = run.abandon();
+                return Err(error.into());
+            }
+        }
+        let report = run.carry_out()?;
+        Ok(Applied { kept: backup.join(&id).display().to_string(), run: id, changes: report.changes })
+    }
+}
+
+/// The folder beside a log directory for what does not belong into it.
+fn beside(root: &Path) -> Result<PathBuf, CliError> {
+    let mut name = root.file_name().map(std::ffi::OsStr::to_owned).ok_or_else(|| CliError::Usage {
+        message: format!("nothing can be kept beside {}", root.display()),
+        hint: Some("name a folder with --backup-dir".to_owned()),
+    })?;
+    name.push(".log-cli");
+    Ok(root.with_file_name(name))
+}
+
+/// The time and four digits that tell runs of one second apart.
+fn run_id() -> String {
+    let now = jiff::Timestamp::now();
+    let digits = (now.subsec_nanosecond().unsigned_abs() ^ std::process::id().rotate_left(16)) & 0xffff;
+    format!("{}-{digits:04x}", now.strftime("%Y%m%dT%H%M%SZ"))
+}
+
+/// Where a path leads that something is to be changed at: whole, so that what lies beside it is known.
+pub(super) fn whole(path: &Path) -> Result<PathBuf, CliError> {
+    let named = |source| Error::Io { op: "open", path: path.to_owned(), source };
+    Ok(std::fs::canonicalize(path).map_err(named)?)
+}
