@@ -10,7 +10,9 @@ mod change;
 mod journal;
 mod lock;
 mod overlay;
+mod places;
 mod run;
+mod set;
 mod truncate;
 mod undo;
 
@@ -18,6 +20,7 @@ pub use change::Change;
 pub use lock::DirectoryLock;
 pub use overlay::Overlay;
 pub use run::{Run, RunReport};
+pub use set::{CheckpointLines, SetError, SetPlan, plan_set};
 pub use truncate::{TruncateError, TruncateTarget, Truncation, plan_truncation};
 pub use undo::{Undo, UndoStep};
 

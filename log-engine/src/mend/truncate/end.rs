@@ -3,7 +3,6 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::checkpoints::Edit;
 use super::{Subject, TruncateError, Truncation};
 use crate::checkpoint::OffsetCheckpoint;
 use crate::error::{Error, Result};
@@ -23,9 +22,6 @@ const MAX_TEACHERS: usize = 8;
 /// Batches of more bytes are not held where only heads and checksums are looked at.
 const HELD: usize = 1 << 20;
 
-/// Nothing is known to lie above the end any more: offsets that are higher come down to it.
-const LOWERED: Edit = |before, end| before.map(|before| before.min(end));
-
 impl Subject<'_> {
     /// Cuts what lies from `asked` on.
     pub(super) fn cut_end(self, asked: Offset) -> Result<Truncation, TruncateError> {
@@ -38,16 +34,15 @@ impl Subject<'_> {
         let to = self.whole_batches_below(asked)?;
         let overlay = self.truncated(to)?;
         let new_end = LogReader::open(&overlay, &self.folder.path)?.log_end()?;
-        let mut changes = self.places.edited(
-            self.fs.as_ref(),
-            to,
-            &[
-                (OffsetCheckpoint::RECOVERY_POINT, LOWERED),
-                (OffsetCheckpoint::HIGH_WATERMARK, LOWERED),
-                (OffsetCheckpoint::CLEANER, LOWERED),
-                (OffsetCheckpoint::LOG_START, LOWERED),
-            ],
-        )?;
+        // Nothing is known to lie above the end any more.
+        let lowered = |before: Option<Offset>| before.map(|before| before.min(to));
+        let follow = [
+            OffsetCheckpoint::RECOVERY_POINT,
+            OffsetCheckpoint::HIGH_WATERMARK,
+            OffsetCheckpoint::CLEANER,
+            OffsetCheckpoint::LOG_START,
+        ];
+        let mut changes = self.places.edited(self.fs.as_ref(), &follow.map(|file| (file, &lowered as _)))?;
         let folder = PartitionDirectory::list(&overlay, &self.folder.path)?;
         let before: u64 = self.folder.logs().map(|(_, bytes)| bytes).sum();
         let after: u64 = folder.logs().map(|(_, bytes)| bytes).sum();

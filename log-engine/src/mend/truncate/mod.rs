@@ -3,7 +3,6 @@
 //! The end is cut by the engine itself, on an [`Overlay`](super::Overlay): what differs then is the plan. What lies before the cut is not
 //! looked at, but for the segment that is cut.
 
-mod checkpoints;
 mod end;
 mod start;
 
@@ -11,8 +10,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use self::checkpoints::Places;
 use super::Change;
+use super::places::Places;
 use crate::error::Error;
 use crate::fs::Fs;
 use crate::log::{BatchItem, LogReader, OnDamage, PartitionDirectory};

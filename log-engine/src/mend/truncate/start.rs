@@ -1,16 +1,11 @@
 //! The beginning of a log taken away: whole segments go, the rest of one is hidden by the log start.
 
-use super::checkpoints::Edit;
 use super::{Subject, TruncateError, Truncation};
 use crate::checkpoint::{EpochCheckpoint, OffsetCheckpoint};
 use crate::mend::Change;
+use crate::mend::places::Edit;
 use crate::segment::SegmentFile;
 use crate::units::Offset;
-
-/// The log starts there, and nothing before it is known to need recovery or cleaning.
-const RAISED: Edit = |before, start| Some(before.map_or(start, |before| before.max(start)));
-/// The same, where the file has a line of the partition.
-const RAISED_IF_THERE: Edit = |before, start| before.map(|before| before.max(start));
 
 impl Subject<'_> {
     /// Takes away what lies before `asked`.
@@ -33,12 +28,11 @@ impl Subject<'_> {
         if asked > first_kept && !self.places.is_log_directory {
             return Err(TruncateError::NoLogDirectory);
         }
-        let fs = self.fs.as_ref();
-        let mut changes = self.places.edited(
-            fs,
-            asked,
-            &[(OffsetCheckpoint::LOG_START, RAISED), (OffsetCheckpoint::RECOVERY_POINT, RAISED_IF_THERE)],
-        )?;
+        let raised = |before: Option<Offset>| Some(before.map_or(asked, |before| before.max(asked)));
+        let raised_if_there = |before: Option<Offset>| before.map(|before| before.max(asked));
+        let follow: [(&str, Edit<'_>); 2] =
+            [(OffsetCheckpoint::LOG_START, &raised), (OffsetCheckpoint::RECOVERY_POINT, &raised_if_there)];
+        let mut changes = self.places.edited(self.fs.as_ref(), &follow)?;
         changes.extend(self.epochs_from(asked)?);
         // The oldest goes first: what is left is a log without its beginning at any moment.
         let mut bytes = 0_u64;

@@ -1,4 +1,4 @@
-//! The log directory around a partition, and the lines of its checkpoints that follow a truncation.
+//! The log directory around a partition, and the lines of its checkpoints that speak of it.
 
 use std::path::PathBuf;
 
@@ -24,8 +24,8 @@ pub(super) struct Places {
     name: Option<TopicPartition>,
 }
 
-/// What a checkpoint says of a partition after a truncation, by what it says before.
-pub(super) type Edit = fn(Option<Offset>, Offset) -> Option<Offset>;
+/// What a checkpoint is to say of a partition, by what it says; `None`: what it says now.
+pub(super) type Edit<'e> = &'e dyn Fn(Option<Offset>) -> Option<Offset>;
 
 impl Places {
     pub(super) fn of(fs: &dyn Fs, folder: &PartitionDirectory) -> Self {
@@ -53,12 +53,16 @@ impl Places {
         }
     }
 
-    /// The checkpoints whose line of the partition changes, by `edits` for the new `offset`. A file that is not there is made only if a
-    /// line is to be in it.
+    /// True if checkpoints can speak of the partition.
+    pub(super) const fn is_named(&self) -> bool {
+        self.is_log_directory && self.name.is_some()
+    }
+
+    /// The checkpoints whose line of the partition changes. A file that is not there is made only if a line is to be in it.
     ///
     /// # Errors
     /// [`crate::Error::Corrupt`] for a file that cannot be read: it has to be repaired before.
-    pub(super) fn edited(&self, fs: &dyn Fs, offset: Offset, edits: &[(&str, Edit)]) -> Result<Vec<Change>> {
+    pub(super) fn edited(&self, fs: &dyn Fs, edits: &[(&str, Edit<'_>)]) -> Result<Vec<Change>> {
         let mut changes = Vec::new();
         let Some(name) = self.name.as_ref().filter(|_| self.is_log_directory) else { return Ok(changes) };
         for (file, edit) in edits {
@@ -68,7 +72,7 @@ impl Places {
                 Some(_) => OffsetCheckpoint::parse(&Source::open(fs, &path)?.read_all(MAX_TEXT_BYTES)?, &path)?,
             };
             let before = checkpoint.by_partition().get(name).copied();
-            let Some(after) = edit(before, offset).filter(|after| Some(*after) != before) else { continue };
+            let Some(after) = edit(before).filter(|after| Some(*after) != before) else { continue };
             let mut lines = checkpoint.entries.iter_mut().filter(|entry| entry.partition == *name);
             match lines.next_back() {
                 Some(line) => line.offset = after,
