@@ -134,3 +134,50 @@ fn lines_about_other_partitions_are_left_out() {
     assert!(all.iter().any(|row| of_others(&row)) && !some.iter().any(|row| of_others(&row)));
     assert!(some.iter().any(|row| row["kind"] == "offset"));
 }
+
+#[test]
+fn what_checkpoints_say_of_a_partition_can_be_set() {
+    let copy = golden::private_copy(&golden::sample());
+    let partition = copy.path().join("txn-seg-0");
+    let set = |flags: &[&str]| {
+        let output = run(&[&["checkpoint", "set", "--json", arg(&partition)], flags].concat());
+        let documents = lines(&output);
+        assert_valid("checkpoint set", &documents);
+        (output.status.code().unwrap(), documents.into_iter().next())
+    };
+    let said = |name: &str| -> Vec<String> {
+        std::fs::read_to_string(copy.path().join(name)).unwrap().lines().skip(2).map(str::to_owned).collect()
+    };
+    let mut expected = said("replication-offset-checkpoint");
+    let (exit, plan) = set(&["--high-watermark", "30"]);
+    assert_eq!((exit, plan.unwrap()["changes"].as_array().unwrap().len()), (1, 1));
+    assert_eq!(said("replication-offset-checkpoint"), expected, "a plan changes nothing");
+    assert_eq!(set(&["--high-watermark", "30", "--apply"]).0, 0);
+    let line = expected.iter_mut().find(|line| line.starts_with("txn-seg 0 ")).unwrap();
+    *line = "txn-seg 0 30".to_owned();
+    assert_eq!(said("replication-offset-checkpoint"), expected, "the other lines stay as they are");
+    assert_eq!(set(&["--high-watermark", "30"]).0, 0, "nothing is left to do");
+
+    assert_eq!(set(&["--log-start", "20", "--apply"]).0, 5, "a rising log start loses records");
+    assert_eq!(set(&["--log-start", "20", "--apply", "--confirm", "txn-seg-0"]).0, 0);
+    assert!(said("log-start-offset-checkpoint").contains(&"txn-seg 0 20".to_owned()));
+    let id = "6HZtaoFuTWK1JxohrG_zCQ";
+    assert_eq!(set(&["--topic-id", id, "--apply"]).0, 0);
+    assert_eq!(
+        std::fs::read_to_string(partition.join("partition.metadata")).unwrap(),
+        format!("version: 0\ntopic_id: {id}")
+    );
+    for wrong in
+        [&["--log-start", "99999"][..], &["--recovery-point", "-1"], &["--cleaner", "99999"], &["--topic-id", "x"], &[]]
+    {
+        assert_eq!(set(wrong).0, 2, "{wrong:?}");
+    }
+    std::fs::write(copy.path().join("recovery-point-offset-checkpoint"), "0\n1\ntxn-seg 0\n").unwrap();
+    assert_eq!(set(&["--recovery-point", "30"]).0, 5);
+    let deep = copy.path().join("txn-seg-0");
+    std::fs::rename(&deep, copy.path().join("txn-seg-0.0123-delete")).unwrap();
+    assert_eq!(
+        run(&["checkpoint", "set", arg(&copy.path().join("txn-seg-0.0123-delete")), "--log-start", "1"]).status.code(),
+        Some(5)
+    );
+}

@@ -68,7 +68,7 @@ pub(crate) enum Command {
     Replay(Box<replay::Arguments>),
     /// Show and check index files: .index, .timeindex, .txnindex
     Index(index::Arguments),
-    /// Show and check the small text files: offset checkpoints, leader epochs, the clean-shutdown marker, identities
+    /// Show, check and set the small text files: offset checkpoints, leader epochs, the clean-shutdown marker, identities
     Checkpoint(checkpoint::Arguments),
     /// Show and check producer snapshots: .snapshot
     Producers(producers::Arguments),

@@ -1,5 +1,6 @@
 //! `checkpoint`: the small text files of log directories and partitions.
 
+mod set;
 mod show;
 
 use clap::Subcommand;
@@ -8,7 +9,7 @@ use super::check::{self, CheckArguments, Family};
 use crate::cli::Global;
 use crate::error::{CliError, Exit};
 
-/// Show and check the small text files: offset checkpoints, leader epochs, the clean-shutdown marker, identities
+/// Show, check and set the small text files: offset checkpoints, leader epochs, the clean-shutdown marker, identities
 #[derive(Debug, clap::Args)]
 #[command(arg_required_else_help = true)]
 pub(crate) struct Arguments {
@@ -36,11 +37,23 @@ Examples:
   log-cli checkpoint check data/recovery-point-offset-checkpoint
   log-cli checkpoint check data --json | jq -r '.files[] | select(.state != \"ok\") | .path, .broker'")]
     Check(CheckArguments),
+    /// Write what the checkpoints say of one partition, and its topic's id
+    ///
+    /// For what nothing else knows: a log start or a high watermark that was lost. Offsets outside the log are refused: brokers delete all segments of
+    /// a log that ends before its start. Without --apply only the plan is shown. Exits 0 if it was done or nothing is to do, 1 if a plan has something
+    /// to do, 5 if a broker holds the directory or --confirm is missing.
+    #[command(after_help = "\
+Examples:
+  log-cli checkpoint set data/orders-3 --high-watermark 4498112
+  log-cli checkpoint set data/orders-3 --log-start 4000000 --apply --confirm orders-3
+  log-cli checkpoint set data/orders-3 --topic-id 6HZtaoFuTWK1JxohrG_zCQ --apply")]
+    Set(set::Arguments),
 }
 
 pub(crate) fn run(arguments: &Arguments, global: &Global) -> Result<Exit, CliError> {
     match &arguments.what {
         What::Show(arguments) => show::run(arguments, global),
         What::Check(arguments) => check::run(Family::Checkpoints, arguments, global),
+        What::Set(arguments) => set::run(arguments, global),
     }
 }
