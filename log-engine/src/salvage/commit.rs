@@ -14,6 +14,8 @@ use crate::error::{Error, Result};
 use crate::fs::{Fs, Kind, Lock, WriteFs, write_whole};
 use crate::log::{LogDirectory, root_files};
 
+/// What the folder is called in which everything is written first, behind the output's name.
+const PARTIAL: &str = "partial";
 /// What the folder beside the output is called, behind the output's name.
 const LOST_AND_FOUND: &str = "lost+found";
 /// The file in it that says what is in it.
@@ -59,11 +61,11 @@ pub(super) fn refuse_bad_places(fs: &dyn WriteFs, request: &SalvageRequest) -> R
             return Err(Refused::Twice { path: source.to_path_buf() }.into());
         }
     }
-    let is_committing = exists(fs, &beside(output, "partial").join(COMMITTING))?;
+    let is_committing = exists(fs, &beside(output, PARTIAL).join(COMMITTING))?;
     if exists(fs, output)? {
         if is_committing {
-            // All that was left of an earlier salvage was to clear away.
-            remove_all(fs, &beside(output, "partial"))?;
+            // All that was left for an earlier salvage to do was to clear away.
+            remove_all(fs, &beside(output, PARTIAL))?;
         }
         return Err(Refused::Exists { path: output.clone() }.into());
     }
@@ -111,7 +113,7 @@ impl<'f> Workplace<'f> {
         if needed > free {
             return Err(Refused::NoSpace { path: there.to_owned(), needed, free }.into());
         }
-        let dir = beside(&output, "partial");
+        let dir = beside(&output, PARTIAL);
         let is_log_directory = request.is_log_directory;
         let mut place = Self { fs, output, dir, is_log_directory, lock: None, made: Vec::new() };
         for folder in missing.into_iter().rev() {
@@ -225,23 +227,34 @@ impl Salvaged<'_> {
     /// [`Error::Io`]; then the next salvage to the same place begins anew.
     pub fn commit(self, report: &[u8]) -> Result<Report> {
         let Self { mut place, report: says } = self;
-        let (fs, output) = (place.fs, place.output.clone());
-        let lost_and_found = place.dir.join(LOST_AND_FOUND);
-        if says.lost_and_found.is_some() {
+        let named = place.give_names(says.lost_and_found.is_some(), report);
+        place.made.clear();
+        if named.is_err() {
+            // What is not named yet stays for the next salvage, which knows by it what to clear.
+            place.lock = None;
+        }
+        named.map(|()| says)
+    }
+}
+
+impl Workplace<'_> {
+    fn give_names(&self, has_lost_and_found: bool, report: &[u8]) -> Result<()> {
+        let (fs, parent) = (self.fs, parent(&self.output));
+        let lost_and_found = self.dir.join(LOST_AND_FOUND);
+        if has_lost_and_found {
             write_whole(fs, &lost_and_found.join(REPORT), report)?;
             fs.sync_dir(&lost_and_found)?;
         }
-        write_whole(fs, &place.dir.join(COMMITTING), b"")?;
-        fs.sync_dir(&place.dir)?;
-        fs.sync_dir(parent(&output))?;
-        if says.lost_and_found.is_some() {
-            fs.rename(&lost_and_found, &lost_and_found_of(&output))?;
+        write_whole(fs, &self.dir.join(COMMITTING), b"")?;
+        fs.sync_dir(&self.dir)?;
+        fs.sync_dir(parent)?;
+        if has_lost_and_found {
+            fs.rename(&lost_and_found, &lost_and_found_of(&self.output))?;
+            // Whoever finds the output finds what is not in it, too.
+            fs.sync_dir(parent)?;
         }
-        fs.rename(&place.kept(), &output)?;
-        fs.sync_dir(parent(&output))?;
-        place.made.clear();
-        drop(place);
-        Ok(says)
+        fs.rename(&self.kept(), &self.output)?;
+        fs.sync_dir(parent)
     }
 }
 

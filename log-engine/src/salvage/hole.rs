@@ -28,6 +28,8 @@ pub(super) enum Ended {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Cause {
+    /// The disk could not read them.
+    Io,
     /// Nothing but zeros: a file that was made longer before it was written, a crash, or a page that was never written.
     Zeros,
     /// A batch of which a stretch of zeros takes the place of sectors.
@@ -47,6 +49,7 @@ impl Cause {
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
+            Self::Io => "io-error",
             Self::Zeros => "zeros",
             Self::ZeroedSectors => "zeroed-sectors",
             Self::BitFlip => "bit-flip",
@@ -60,6 +63,7 @@ impl Cause {
 impl fmt::Display for Cause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Self::Io => "I/O error: the disk cannot read it; zeros stand for it",
             Self::Zeros => "zeros: written ahead of use, or never written",
             Self::ZeroedSectors => "sectors of zeros within a batch: a write that was lost",
             Self::BitFlip => "bytes of a batch changed: a flipped bit, or written over",

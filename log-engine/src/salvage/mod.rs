@@ -6,6 +6,7 @@
 mod aside;
 mod chain;
 mod commit;
+mod forgiving;
 mod history;
 mod hole;
 mod lost;

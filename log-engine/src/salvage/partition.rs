@@ -77,7 +77,13 @@ impl Surveyed {
         let mut chosen: Vec<Chosen> = replicas.iter().map(|_| Chosen::default()).collect();
         let mut holes = Vec::new();
         for (place, found) in places.iter().zip(looked) {
-            if let (Some(found), Some(chosen)) = (found?, chosen.get_mut(place.replica)) {
+            if let (Some(mut found), Some(chosen)) = (found?, chosen.get_mut(place.replica)) {
+                let segment = replicas.get(place.replica).and_then(|replica| replica.segments.get(place.segment));
+                for hole in &mut found.holes {
+                    if segment.is_some_and(|segment| segment.unread.touches(&hole.bytes)) {
+                        hole.cause = Cause::Io;
+                    }
+                }
                 chosen.kept.extend(found.runs);
                 chosen.aside.extend(found.aside);
                 holes.extend(found.holes);
@@ -165,6 +171,11 @@ impl Surveyed {
             }
             findings.extend(partition.findings);
             verified_batches = partition.batches;
+        }
+        // A disk may read another time what it cannot read this time.
+        if verified_batches != written.batches {
+            let (path, written) = (spot.named, written.batches);
+            return Err(Refused::NotVerified { path, written, read: verified_batches }.into());
         }
         Ok(PartitionReport {
             partition: self.partition().cloned(),

@@ -75,6 +75,16 @@ pub enum Refused {
         /// The file.
         path: PathBuf,
     },
+    /// What was written is not what is read again.
+    #[error("{written} batches were written to {}, and {read} sound ones are read again", path.display())]
+    NotVerified {
+        /// Where it was written.
+        path: PathBuf,
+        /// Batches that were written.
+        written: u64,
+        /// Sound batches that were read again.
+        read: u64,
+    },
     /// A source is damaged in so many places that what to do about them does not fit into memory.
     #[error("{} is damaged in more than {limit} places", path.display())]
     TooDamaged {

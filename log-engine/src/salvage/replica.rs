@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::forgiving::{self, Unread};
 use super::refused::Refused;
 use crate::checkpoint::{EpochCheckpoint, MetaProperties, PartitionMetadata};
 use crate::epoch::LeaderEpochs;
@@ -18,6 +19,8 @@ use crate::units::Offset;
 pub(super) struct SourceSegment {
     pub(super) base: Offset,
     pub(super) source: Source,
+    /// What of it could not be read so far.
+    pub(super) unread: Unread,
     stat: Option<Stat>,
 }
 
@@ -45,7 +48,8 @@ impl Replica {
         for (base, _) in folder.logs().filter(|(base, _)| only.is_none_or(|only| only == *base)) {
             let path = folder.file(base, SegmentFile::Log);
             let stat = fs.stat(&path)?;
-            segments.push(SourceSegment { base, source: Source::open(fs, &path)?, stat });
+            let (source, unread) = forgiving::open(fs, &path)?;
+            segments.push(SourceSegment { base, source, unread, stat });
         }
         let root = folder.path.parent().map(|root| RootFiles::read(fs, root));
         let cluster =

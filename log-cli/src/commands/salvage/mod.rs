@@ -101,6 +101,14 @@ fn said(error: SalvageError) -> CliError {
                 ),
             };
         }
+        Refused::NotVerified { .. } => {
+            return CliError::Failed {
+                message,
+                hint: Some(
+                    "a disk gives other bytes each time it is read: copy its files with ddrescue first".to_owned(),
+                ),
+            };
+        }
         Refused::TooDamaged { .. } => {
             return CliError::Failed { message, hint: Some("salvage its segments one by one".to_owned()) };
         }
