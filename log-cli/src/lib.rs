@@ -8,6 +8,7 @@ mod new_file;
 mod new_folder;
 mod output;
 mod progress;
+mod redact;
 mod render;
 mod rows;
 mod select;

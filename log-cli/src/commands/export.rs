@@ -13,6 +13,7 @@ use crate::human;
 use crate::new_file::NewFile;
 use crate::output::{self, RowFormat};
 use crate::progress::Progress;
+use crate::redact::RedactArgs;
 use crate::render;
 use crate::render::schema::DumpLine;
 use crate::select::SelectArgs;
@@ -31,6 +32,7 @@ Examples:
   log-cli export orders-3 -o orders-3.ndjson                    all there is
   log-cli export orders-3 -o - | zstd > orders-3.ndjson.zst
   log-cli export data -t orders --since -2h -o last.csv --format csv
+  log-cli export orders-3 -o - --redact keys=hash --redact values,headers=length
   log-cli export orders-3 -o - --isolation read_committed | log-cli import - -o copy/orders-3")]
 #[command(mut_arg("offset", |arg| arg.short(None)))]
 pub(crate) struct Arguments {
@@ -45,6 +47,8 @@ pub(crate) struct Arguments {
     consumer: ConsumerArgs,
     #[command(flatten)]
     walk: WalkArgs,
+    #[command(flatten)]
+    redact: RedactArgs,
 }
 
 /// Writes records, and the batches that have none any more.
@@ -103,7 +107,12 @@ pub(crate) fn run(arguments: &Arguments, global: &Global) -> Result<Exit, CliErr
         return Ok(if found.failed.is_empty() { nothing_found(global) } else { Exit::Failed });
     }
     let (destination, is_stdout) = destination(arguments.output.as_ref())?;
-    let printer = Printer::of(render::lossless(is_table), Rows::to(destination), Unit::Records, global.quiet);
+    let printer = Printer::of(
+        render::without(&arguments.redact, render::lossless(is_table)),
+        Rows::to(destination),
+        Unit::Records,
+        global.quiet,
+    );
     let mut exporter = Exporter { printer, with_emptied };
     let mut walk = Walk::new(Arc::clone(&fs), options);
     walk.met.failed = !found.failed.is_empty();

@@ -3,6 +3,7 @@
 mod bytes;
 mod flat;
 mod json;
+mod redacted;
 pub(crate) mod schema;
 mod template;
 mod text;
@@ -21,6 +22,7 @@ use time::TimeFormat;
 use crate::cli::Global;
 use crate::error::CliError;
 use crate::output::{self, RowFormat};
+use crate::redact::RedactArgs;
 use crate::select::targets::{Segment, Series};
 use crate::walk::{BatchView, Damage};
 
@@ -50,6 +52,8 @@ pub(crate) struct RenderArgs {
     /// What follows each value in --format raw
     #[arg(long, value_name = "S", default_value = "\\n", value_parser = template::unescape)]
     delimiter: Delimiter,
+    #[command(flatten)]
+    redact: RedactArgs,
 }
 
 /// Bytes of an argument with backslash escapes.
@@ -91,6 +95,10 @@ pub(crate) trait Layout: Debug {
 impl RenderArgs {
     /// The layout that is asked for.
     pub(crate) fn layout(&self, global: &Global) -> Result<Box<dyn Layout>, CliError> {
+        Ok(without(&self.redact, self.whole_layout(global)?))
+    }
+
+    fn whole_layout(&self, global: &Global) -> Result<Box<dyn Layout>, CliError> {
         let is_terminal = output::is_terminal();
         let style = Style {
             bytes: self.bytes,
@@ -142,6 +150,14 @@ pub(crate) fn lossless(is_table: bool) -> Box<dyn Layout> {
         max_value_bytes: usize::MAX,
     };
     if is_table { Box::new(flat::CsvRecords::new(style)) } else { Box::new(json::JsonRecords::with_batches(style)) }
+}
+
+/// The same layout, which does not see what is to be taken out.
+pub(crate) fn without(redact: &RedactArgs, layout: Box<dyn Layout>) -> Box<dyn Layout> {
+    match redact.redaction() {
+        Some(redaction) => Box::new(redacted::RedactedRecords::new(layout, redaction)),
+        None => layout,
+    }
 }
 
 /// Text with control characters escaped.

@@ -84,6 +84,16 @@ impl Headers<'_> {
     }
 }
 
+impl<'a> Headers<'a> {
+    /// Those of `headers`, encoded into `buffer`, whose content goes.
+    #[must_use]
+    pub fn encode(headers: &[Header<'_>], buffer: &'a mut Vec<u8>) -> Self {
+        buffer.clear();
+        put_each(&mut Writer::new(buffer), headers);
+        Self { count: headers.len(), bytes: buffer }
+    }
+}
+
 impl<'a> Iterator for Headers<'a> {
     type Item = Header<'a>;
 
@@ -150,6 +160,10 @@ pub(crate) fn encode(
 
 fn put_headers(writer: &mut Writer<'_>, headers: &[Header<'_>]) {
     writer.put_varint(length_of(headers));
+    put_each(writer, headers);
+}
+
+fn put_each(writer: &mut Writer<'_>, headers: &[Header<'_>]) {
     for header in headers {
         writer.put_varint(length_of(header.key));
         writer.put_bytes(header.key);

@@ -7,13 +7,14 @@ use log_engine::batch::assign;
 use log_engine::{Batch, Codec, LeaderEpoch, Offset, Record, Scratch, TopicPartition};
 
 use crate::error::CliError;
+use crate::redact::Redaction;
 use crate::render::damage_line;
 use crate::rows::{BatchFacts, Folders, Row};
 use crate::select::targets::{Segment, Series};
 use crate::walk::{BatchView, Damage, Flow, Sink};
 
 /// What is to be changed of batches.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Rewrite {
     /// The codec of data.
     pub(super) codec: Option<Codec>,
@@ -23,6 +24,8 @@ pub(super) struct Rewrite {
     pub(super) to_magic_2: bool,
     /// What the first offset becomes.
     pub(super) rebase: Option<i64>,
+    /// What is taken out of records.
+    pub(super) redaction: Option<Redaction>,
 }
 
 /// What was done.
@@ -49,7 +52,7 @@ impl Counts {
 pub(super) struct Copier<'f> {
     folders: &'f mut Folders,
     partition: TopicPartition,
-    rewrite: Rewrite,
+    rewrite: &'f Rewrite,
     quiet: bool,
     label: String,
     /// How far offsets move, once the first is known.
@@ -79,7 +82,7 @@ struct Open {
 }
 
 impl<'f> Copier<'f> {
-    pub(super) fn new(folders: &'f mut Folders, partition: TopicPartition, rewrite: Rewrite, quiet: bool) -> Self {
+    pub(super) fn new(folders: &'f mut Folders, partition: TopicPartition, rewrite: &'f Rewrite, quiet: bool) -> Self {
         Self {
             folders,
             partition,
@@ -102,14 +105,14 @@ impl<'f> Copier<'f> {
 
     /// Whether a batch can be copied as it is.
     fn stays(&self, batch: &Batch<'_>) -> bool {
-        let Rewrite { codec, is_level_given, to_magic_2, rebase } = self.rewrite;
+        let Rewrite { codec, is_level_given, to_magic_2, rebase, redaction } = self.rewrite;
         let is_old = batch.header().is_none();
         // Offsets within compressed messages of format 0 are not those of their wrapper: they cannot be moved with it.
-        if is_old && (to_magic_2 || rebase.is_some()) {
+        if is_old && (*to_magic_2 || rebase.is_some()) {
             return false;
         }
         let keeps_codec = codec.is_none_or(|to| batch.codec() == Ok(to) && (!is_level_given || to == Codec::None));
-        keeps_codec || batch.is_control() || batch.record_count() == Some(0)
+        (keeps_codec && redaction.is_none()) || batch.is_control() || batch.record_count() == Some(0)
     }
 
     /// False for a batch that lies before the end of what came: nothing can stand there any more.
@@ -266,7 +269,11 @@ impl Sink for Copier<'_> {
 
     fn record(&mut self, _: &BatchView<'_>, record: &Record<'_>) -> Flow {
         if let Some(open) = &mut self.open {
-            open.rows.push(Row::of(&open.facts, record));
+            let mut row = Row::of(&open.facts, record);
+            if let (Some(redaction), false) = (&self.rewrite.redaction, open.facts.is_control) {
+                redaction.row(&mut row);
+            }
+            open.rows.push(row);
         }
         Ok(ControlFlow::Continue(()))
     }

@@ -24,6 +24,7 @@ use crate::human;
 use crate::new_folder::NewFolder;
 use crate::output::{self, Format};
 use crate::progress::Progress;
+use crate::redact::RedactArgs;
 use crate::render::escaped;
 use crate::rows::{self, Batching, Folders, NotWritten, one_partition};
 use crate::select::targets::TargetArgs;
@@ -44,6 +45,7 @@ use crate::walk::{Options, Unit, Walk};
 Examples:
   log-cli copy data -t orders -o spare                                  what lies there, byte for byte
   log-cli copy broker3/orders-3 --offset 500:900 -o small/orders-3
+  log-cli copy orders-3 -o shareable/orders-3 --redact keys=hash --redact values,headers=length
   log-cli copy data --since 2026-01-14 --isolation read_committed -o day --recompress zstd:9
   log-cli copy old/orders-3 -o new/orders-3 --to-magic 2 --rebase 0 --segment-bytes 64MiB")]
 #[command(mut_arg("offset", |arg| arg.short(None)))]
@@ -69,6 +71,8 @@ pub(crate) struct Arguments {
     select: SelectArgs,
     #[command(flatten)]
     consumer: ConsumerArgs,
+    #[command(flatten)]
+    redact: RedactArgs,
 }
 
 /// A codec, and a level that it has.
@@ -155,13 +159,14 @@ pub(crate) fn run(arguments: &Arguments, global: &Global) -> Result<Exit, CliErr
         is_level_given: how.level.is_some(),
         to_magic_2: arguments.to_magic.is_some(),
         rebase: arguments.rebase,
+        redaction: arguments.redact.redaction(),
     };
     let mut walk = Walk::new(Arc::clone(&fs), options);
     walk.met.failed = !found.failed.is_empty();
     walk.progress = Some(Progress::start("copy", found.bytes(), global.quiet));
     let mut counts = Counts::default();
     for (partition, series) in partitions.into_iter().zip(&found.series) {
-        let mut copier = Copier::new(&mut folders, partition, rewrite, global.quiet);
+        let mut copier = Copier::new(&mut folders, partition, &rewrite, global.quiet);
         walk.run(series, &mut copier)?;
         counts.add(&copier.finish()?);
         if walk.is_over() {

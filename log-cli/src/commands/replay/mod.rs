@@ -25,6 +25,7 @@ use crate::cli::Global;
 use crate::error::{CliError, Exit, complain};
 use crate::human;
 use crate::output::{self, Format};
+use crate::redact::{RedactArgs, Redaction};
 use crate::select::targets::{Series, TargetArgs};
 use crate::select::{SelectArgs, time};
 use crate::throttle::Size;
@@ -79,6 +80,8 @@ pub(crate) struct Arguments {
     consumer: ConsumerArgs,
     #[command(flatten)]
     walk: WalkArgs,
+    #[command(flatten)]
+    redact: RedactArgs,
 }
 
 /// What was replayed.
@@ -135,6 +138,7 @@ struct Replay<'r> {
     /// When the first record was written.
     began: Option<Instant>,
     shift_ms: i64,
+    redaction: Option<Redaction>,
     is_interrupted: &'r AtomicBool,
     done: BTreeMap<TopicPartition, (PartitionReport, Skip)>,
 }
@@ -191,6 +195,11 @@ impl Replay<'_> {
                 }
             }
         }
+        if let (Some(redaction), Event::Row(row)) = (&self.redaction, &mut event)
+            && !row.batch.is_control
+        {
+            redaction.row(row);
+        }
         self.target.add(&partition, event)?;
         Ok(ControlFlow::Continue(()))
     }
@@ -239,8 +248,10 @@ pub(crate) fn run(arguments: &Arguments, global: &Global) -> Result<Exit, CliErr
     };
     let schedule = Schedule::new(arguments.rate, arguments.speed);
     let done = BTreeMap::new();
+    let redaction = arguments.redact.redaction();
+    let is_interrupted = &*is_interrupted;
     let mut replay =
-        Replay { routes: &routes, target, schedule, began: None, shift_ms, is_interrupted: &is_interrupted, done };
+        Replay { routes: &routes, target, schedule, began: None, shift_ms, redaction, is_interrupted, done };
     let mut take = |index, event| replay.take(index, event);
     let met = if arguments.rate == Pace::Original && found.series.len() > 1 {
         reader.by_time(&found.series, &mut take)?
