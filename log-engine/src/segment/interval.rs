@@ -9,6 +9,8 @@ use std::collections::BTreeMap;
 
 use super::offset_index::OffsetIndex;
 use super::rebuild::DEFAULT_INDEX_INTERVAL;
+use super::scan::{Scan, Step};
+use crate::error::Result;
 use crate::units::FilePosition;
 
 /// More samples than this are not gathered: they say nothing new.
@@ -56,6 +58,19 @@ impl IntervalSamples {
         let mut entries = index.used().map(|entry| entry.file_position().map_or(u64::MAX, FilePosition::get));
         let next = entries.next();
         SegmentSamples { samples: self, entries, next, last_indexed: 0, last_batch: 0, intact: true }
+    }
+
+    /// Takes a whole segment: its index, and a walk over its `.log`.
+    ///
+    /// # Errors
+    /// [`crate::Error::Io`] where reading fails.
+    pub fn learn(&mut self, index: &OffsetIndex, scan: &mut Scan) -> Result<()> {
+        let mut segment = self.segment(index);
+        while let Step::Batch(frame) = scan.next()? {
+            segment.batch(frame.position());
+        }
+        segment.finish();
+        Ok(())
     }
 
     /// The interval that most samples allow: Kafka's default if it is one of the best, else a round number among them.

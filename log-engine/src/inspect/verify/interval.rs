@@ -7,7 +7,7 @@ use super::plan::SegmentPlan;
 use crate::error::Result;
 use crate::fs::{Fs, Source};
 use crate::inspect::HELD;
-use crate::segment::{IntervalSamples, OffsetIndex, Scan, SegmentFile, Step};
+use crate::segment::{IntervalSamples, OffsetIndex, Scan, SegmentFile};
 
 /// So many other segments are looked at to learn the interval.
 const MAX_TEACHERS: usize = 8;
@@ -37,12 +37,7 @@ fn learn(fs: &dyn Fs, plans: &[SegmentPlan]) -> Result<u64> {
     let mut samples = IntervalSamples::default();
     for plan in plans.iter().filter(|plan| plan.files.offset_index.is_some_and(|len| len > 0)).take(MAX_TEACHERS) {
         let index = OffsetIndex::read(&Source::open(fs, &plan.path(SegmentFile::OffsetIndex))?, plan.base)?;
-        let mut segment = samples.segment(&index);
-        let mut scan = Scan::new(Source::open(fs, &plan.path(SegmentFile::Log))?).holding(HELD);
-        while let Step::Batch(frame) = scan.next()? {
-            segment.batch(frame.position());
-        }
-        segment.finish();
+        samples.learn(&index, &mut Scan::new(Source::open(fs, &plan.path(SegmentFile::Log))?).holding(HELD))?;
     }
     Ok(samples.estimate().bytes)
 }
