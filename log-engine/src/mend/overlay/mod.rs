@@ -91,7 +91,7 @@ impl Overlay {
     }
 
     /// What has to be done below `root` so that the disk is as it is seen here, in this order: names that others take are freed, files
-    /// are renamed, the last name first, others are removed, cut, and written. Paths are relative to `root`; what was changed elsewhere
+    /// are renamed, the last name first, others are removed, written, and cut: so no index points behind the end of its log meanwhile. Paths are relative to `root`; what was changed elsewhere
     /// is not told, nor are folders that were made.
     ///
     /// # Errors
@@ -130,7 +130,7 @@ impl Overlay {
         }
         let (cut, written): (Vec<_>, Vec<_>) =
             others.into_iter().rev().partition(|change| matches!(change, Change::Cut { .. }));
-        Ok([freed, renamed, removed, cut, written].concat())
+        Ok([freed, renamed, removed, written, cut].concat())
     }
 }
 
