@@ -47,6 +47,8 @@ mod producer_life;
 mod producers;
 #[path = "all/random.rs"]
 mod random;
+#[path = "all/repair.rs"]
+mod repair;
 #[path = "all/round_trip.rs"]
 mod round_trip;
 #[path = "all/salvage.rs"]
