@@ -92,7 +92,7 @@ impl Piece {
 }
 
 /// The `n`th sector of a segment; the last one may be short.
-fn piece(site: &Site<'_>, base: Offset, n: usize, size: usize) -> Result<Piece, crate::Error> {
+fn piece(site: &Site<'_>, base: Offset, n: usize, size: usize) -> Result<Piece, crate::error::Error> {
     let file = site.file(base, SegmentFile::Log);
     let at = (n as u64).saturating_mul(size as u64);
     let mut bytes = vec![0; size];
@@ -123,7 +123,7 @@ fn segment_of_zeros(site: &mut Site<'_>) -> Planned {
 }
 
 /// Two sectors of a segment, the first one before the other; `None` if there are not as many whole ones.
-fn two(site: &mut Site<'_>) -> Result<Option<(Piece, Piece)>, crate::Error> {
+fn two(site: &mut Site<'_>) -> Result<Option<(Piece, Piece)>, crate::error::Error> {
     const SECTOR: usize = 512;
     let Some((base, len)) = site.inner_segment() else { return Ok(None) };
     let whole = sectors(len, SECTOR).saturating_sub(1);

@@ -34,7 +34,7 @@ pub(super) const KINDS: &[Kind] = &[
 ];
 
 /// A transaction index with an entry, and its bytes.
-fn listed(site: &mut Site<'_>) -> Result<Option<(Offset, Vec<u8>)>, crate::Error> {
+fn listed(site: &mut Site<'_>) -> Result<Option<(Offset, Vec<u8>)>, crate::error::Error> {
     let has_entry = |len: Option<u64>| len.is_some_and(|len| len >= TXN_ENTRY_LEN as u64);
     let bases: Vec<Offset> =
         site.folder.segments.iter().filter(|(_, files)| has_entry(files.txn_index)).map(|(base, _)| *base).collect();
