@@ -181,3 +181,87 @@ fn what_checkpoints_say_of_a_partition_can_be_set() {
         Some(5)
     );
 }
+
+/// Each file with its bytes.
+fn tree(dir: &Path) -> BTreeMap<String, Vec<u8>> {
+    let bytes = |file: &Path| std::fs::read(dir.join(file)).unwrap();
+    golden::files(dir).into_iter().map(|file| (file.display().to_string(), bytes(&file))).collect()
+}
+
+/// Code and file of what a check finds above info.
+fn wrong(command: &str, dir: &Path) -> Vec<(String, String)> {
+    let (_, document) = check(command, dir);
+    let rows = document["files"].as_array().unwrap().iter();
+    let found = rows.flat_map(|row| row["findings"].as_array().unwrap()).filter(|found| found["severity"] != "info");
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    found.map(|found| (text(&found["code"]), text(&found["file"]))).collect()
+}
+
+#[test]
+fn what_is_wrong_is_made_again_from_the_logs_and_no_log_is_touched() {
+    let mut cases: BTreeMap<String, Vec<&str>> = BTreeMap::new();
+    for line in expected_findings() {
+        let finding = line.finding.filter(|finding| finding.severity != 'i');
+        cases.entry(line.case).or_default().extend(finding.and_then(|finding| command_of(&finding.code)));
+    }
+    let (mut mended, mut stay) = (0, 0);
+    for (case, mut commands) in cases {
+        commands.dedup();
+        for command in commands {
+            let damaged = golden::damage(&case);
+            let dir = damaged.before();
+            let before = tree(dir);
+            let plan = run(&[command, "rebuild", "--json", arg(dir)]);
+            assert_eq!(tree(dir), before, "{case}: a plan changes nothing");
+            let done = run(&[command, "rebuild", "--json", "--apply", arg(dir)]);
+            let (plan, applied) = (lines(&plan), lines(&done));
+            assert_valid(&format!("{command} rebuild"), &applied);
+            let directory = &applied[0]["directories"][0];
+            assert_eq!(directory["changes"], plan[0]["directories"][0]["changes"], "{case} {command}");
+            let after = tree(dir);
+            for (file, bytes) in before.iter().filter(|(file, _)| file.ends_with(".log")) {
+                assert_eq!(after.get(file), Some(bytes), "{case} {command}: {file}");
+            }
+            let told: Vec<_> = ["left", "notes"].iter().flat_map(|name| directory[name].as_array().unwrap()).collect();
+            assert_eq!(done.status.code(), Some(if told.is_empty() { 0 } else { 3 }), "{case} {command}: {directory}");
+            for (code, file) in wrong(command, dir) {
+                assert!(
+                    told.iter().any(|it| it["file"] == file.as_str()),
+                    "{case} {command}: {code} {file}, {directory}"
+                );
+                stay += 1;
+            }
+            mended += usize::from(directory["changes"] != Value::from(Vec::<Value>::new()));
+            let again = lines(&run(&[command, "rebuild", "--json", arg(dir)]));
+            assert_eq!(again[0]["directories"][0]["changes"], Value::from(Vec::<Value>::new()), "{case} {command}");
+        }
+    }
+    assert!(mended > 60 && stay < 30, "{mended} mended, {stay} stay");
+}
+
+#[test]
+fn one_file_is_rebuilt_and_kept_and_a_held_directory_is_left_alone() {
+    use log_engine::{OsFs, WriteFs};
+    let damaged = golden::damage("plain/index-off-boundary__clean");
+    let dir = damaged.before();
+    let before = tree(dir);
+    let held = OsFs.lock(&dir.join(".lock")).unwrap();
+    for flags in [&[][..], &["--apply"]] {
+        assert_eq!(run(&[&["index", "rebuild", arg(dir)], flags].concat()).status.code(), Some(5));
+    }
+    drop(held);
+    std::fs::remove_file(dir.join(".lock")).unwrap();
+    let other = dir.join("plain-0/00000000000000000000.index");
+    assert_eq!(run(&["index", "rebuild", arg(&other)]).status.code(), Some(0));
+    let file = dir.join("plain-0/00000000000000000042.index");
+    let plan = run(&["index", "rebuild", arg(&file)]);
+    assert_eq!(plan.status.code(), Some(1));
+    assert!(stdout(&plan).contains("write   plain-0/00000000000000000042.index (48 bytes)"), "{}", stdout(&plan));
+    let done = lines(&run(&["index", "rebuild", "--apply", "--json", arg(&file)]));
+    let after = tree(dir);
+    let changed: Vec<&String> = after.keys().filter(|file| before.get(*file) != after.get(*file)).collect();
+    assert_eq!(changed, ["plain-0/00000000000000000042.index"]);
+    let kept = Path::new(done[0]["directories"][0]["applied"]["kept"].as_str().unwrap()).join("originals/0");
+    assert_eq!(std::fs::read(kept).unwrap(), before["plain-0/00000000000000000042.index"]);
+    assert_eq!(run(&["index", "rebuild", arg(&dir.join("plain-0/leader-epoch-checkpoint"))]).status.code(), Some(2));
+}

@@ -81,19 +81,17 @@ fn advice(code: FindingCode) -> &'static str {
             "Before a broker starts here: copy the directory. `log-cli dump PARTITION` shows what can be read on both sides of the place; \
              another replica may have it whole. If this is the only copy, do not start a broker on it."
         }
-        Some(b'I' | b'T') => {
-            "The log has everything that is in the index. With the broker stopped, removing the .index file makes the next start rebuild \
-             the segment's indexes from the log."
-        }
-        Some(b'X') => {
-            "The log has everything that is in the index. With the broker stopped, removing the segment's .index file makes the next \
-             start recover it, transaction index included."
+        Some(b'I' | b'T' | b'X') => {
+            "The log has everything that is in the index. With the broker stopped, `log-cli index rebuild DIR` shows what would be made again, and \
+             --apply does it."
         }
         Some(b'S') => {
-            "The next start repairs it from the log. Where it is believed instead, remove the file with the broker stopped."
+            "The log has everything that is in the snapshot. With the broker stopped, `log-cli producers rebuild DIR` shows what would be made \
+             again, and --apply does it."
         }
         Some(b'C' | b'E') => {
-            "Small text files: look at them, compare with another replica's, and repair them by hand with the broker stopped."
+            "`log-cli checkpoint show DIR` prints the file. With the broker stopped, `log-cli checkpoint rebuild DIR` makes what the logs tell, \
+             and `log-cli checkpoint set` writes what only a person knows."
         }
         Some(b'K') => "Restore the metadata directory from another controller.",
         _ => {

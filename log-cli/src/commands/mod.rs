@@ -21,6 +21,7 @@ pub(crate) mod kafka_dump_log;
 mod ls;
 mod man;
 mod producers;
+mod rebuild;
 mod replay;
 mod retention;
 mod salvage;
@@ -66,11 +67,11 @@ pub(crate) enum Command {
     Import(import::Arguments),
     /// Write records once more: into other partitions or as lines, at their own pace or another
     Replay(Box<replay::Arguments>),
-    /// Show and check index files: .index, .timeindex, .txnindex
+    /// Show, check and rebuild index files: .index, .timeindex, .txnindex
     Index(index::Arguments),
-    /// Show, check and set the small text files: offset checkpoints, leader epochs, the clean-shutdown marker, identities
+    /// Show, check, rebuild and set the small text files: offset checkpoints, leader epochs, the clean-shutdown marker, identities
     Checkpoint(checkpoint::Arguments),
-    /// Show and check producer snapshots: .snapshot
+    /// Show, check and rebuild producer snapshots: .snapshot
     Producers(producers::Arguments),
     /// Copy out every batch that checks, byte for byte, and put the rest beside it
     Salvage(Box<salvage::Arguments>),

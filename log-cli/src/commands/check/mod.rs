@@ -48,7 +48,7 @@ pub(super) struct CheckArguments {
 
 impl Family {
     /// The findings that are about these files.
-    fn codes(self) -> Vec<FindingCode> {
+    pub(super) fn codes(self) -> Vec<FindingCode> {
         let is_ours = |code: &&FindingCode| match (self, code.name()) {
             // X002 is about batches.
             (Self::Indexes, name) => name.starts_with(['I', 'T']) || name == "X001",
@@ -90,12 +90,21 @@ impl Family {
     }
 
     /// Refuses a file that was named and is none of them.
-    fn refuse_other(self, path: &Path) -> Result<(), CliError> {
+    pub(super) fn refuse_other(self, path: &Path) -> Result<(), CliError> {
         if path.file_name().and_then(|name| name.to_str()).is_some_and(|name| self.takes(name)) {
             return Ok(());
         }
         let (one, _) = self.words();
         Err(CliError::usage(format!("{} is no {one}", path.display())))
+    }
+
+    /// The command for them.
+    pub(super) const fn command(self) -> &'static str {
+        match self {
+            Self::Indexes => "index",
+            Self::Checkpoints => "checkpoint",
+            Self::Producers => "producers",
+        }
     }
 
     /// One of these files, many of them.

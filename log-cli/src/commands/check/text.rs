@@ -33,7 +33,8 @@ pub(super) fn write(family: Family, document: &Document, verbose: bool) -> io::R
     writeln!(out, "{}: {state}. Nothing was changed.", human::counted(document.files.len() as u64, one, many))?;
     let worst = document.files.iter().flat_map(|row| &row.findings).max_by_key(|found| found.severity);
     if let Some(worst) = worst.filter(|found| found.severity > Weight::Info) {
-        writeln!(out, "{BOLD}next{BOLD:#}: log-cli explain {}", worst.code)?;
+        let command = family.command();
+        writeln!(out, "{BOLD}next{BOLD:#}: log-cli {command} rebuild     log-cli explain {}", worst.code)?;
     }
     out.flush()
 }

@@ -6,10 +6,11 @@ mod show;
 use clap::Subcommand;
 
 use super::check::{self, CheckArguments, Family};
+use super::rebuild::{self, RebuildArguments};
 use crate::cli::Global;
 use crate::error::{CliError, Exit};
 
-/// Show, check and set the small text files: offset checkpoints, leader epochs, the clean-shutdown marker, identities
+/// Show, check, rebuild and set the small text files: offset checkpoints, leader epochs, the clean-shutdown marker, identities
 #[derive(Debug, clap::Args)]
 #[command(arg_required_else_help = true)]
 pub(crate) struct Arguments {
@@ -37,6 +38,19 @@ Examples:
   log-cli checkpoint check data/recovery-point-offset-checkpoint
   log-cli checkpoint check data --json | jq -r '.files[] | select(.state != \"ok\") | .path, .broker'")]
     Check(CheckArguments),
+    /// Make recovery points and leader epochs that are wrong or missing again, from the logs, and keep the readable lines of other checkpoints
+    ///
+    /// Only files that are wrong are made, and no record is touched; damage in the logs stays what it is. Without --apply only the plan is shown; what
+    /// is replaced is kept beside the log directory. Exits 0 if it was done or nothing is to do, 1 if a plan has something to do, 3 if something is wrong
+    /// that the logs do not mend, 5 if a broker holds the directory.
+    #[command(after_help = "\
+Examples:
+  log-cli checkpoint rebuild /var/lib/kafka/data
+  log-cli checkpoint rebuild data/recovery-point-offset-checkpoint --apply
+  log-cli checkpoint rebuild data -t orders --apply
+
+High watermarks and log starts stand nowhere else: checkpoint set can write them.")]
+    Rebuild(RebuildArguments),
     /// Write what the checkpoints say of one partition, and its topic's id
     ///
     /// For what nothing else knows: a log start or a high watermark that was lost. Offsets outside the log are refused: brokers delete all segments of
@@ -54,6 +68,7 @@ pub(crate) fn run(arguments: &Arguments, global: &Global) -> Result<Exit, CliErr
     match &arguments.what {
         What::Show(arguments) => show::run(arguments, global),
         What::Check(arguments) => check::run(Family::Checkpoints, arguments, global),
+        What::Rebuild(arguments) => rebuild::run(Family::Checkpoints, arguments, global),
         What::Set(arguments) => set::run(arguments, global),
     }
 }

@@ -5,10 +5,11 @@ mod show;
 use clap::Subcommand;
 
 use super::check::{self, CheckArguments, Family};
+use super::rebuild::{self, RebuildArguments};
 use crate::cli::Global;
 use crate::error::{CliError, Exit};
 
-/// Show and check producer snapshots: .snapshot
+/// Show, check and rebuild producer snapshots: .snapshot
 #[derive(Debug, clap::Args)]
 #[command(arg_required_else_help = true)]
 pub(crate) struct Arguments {
@@ -32,11 +33,22 @@ Examples:
   log-cli producers check /var/lib/kafka/data
   log-cli producers check orders-3 --json | jq '.files[] | select(.state != \"ok\")'")]
     Check(CheckArguments),
+    /// Make producer snapshots that are wrong or missing again, from their logs
+    ///
+    /// Only files that are wrong are made, and no record is touched; damage in the logs stays what it is. Without --apply only the plan is shown; what
+    /// is replaced is kept beside the log directory. Exits 0 if it was done or nothing is to do, 1 if a plan has something to do, 3 if something is wrong
+    /// that the logs do not mend, 5 if a broker holds the directory.
+    #[command(after_help = "\
+Examples:
+  log-cli producers rebuild /var/lib/kafka/data
+  log-cli producers rebuild orders-3 --apply")]
+    Rebuild(RebuildArguments),
 }
 
 pub(crate) fn run(arguments: &Arguments, global: &Global) -> Result<Exit, CliError> {
     match &arguments.what {
         What::Show(arguments) => show::run(arguments, global),
         What::Check(arguments) => check::run(Family::Producers, arguments, global),
+        What::Rebuild(arguments) => rebuild::run(Family::Producers, arguments, global),
     }
 }
