@@ -7,6 +7,7 @@
 //! Nothing of this lies in the log directory: a folder there that is no partition keeps a broker from starting.
 
 mod change;
+mod interval;
 mod journal;
 mod lock;
 mod overlay;

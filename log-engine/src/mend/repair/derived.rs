@@ -12,16 +12,13 @@ use crate::error::{Error, Result};
 use crate::fs::{Fs, Source, WriteFs, replace};
 use crate::log::PartitionDirectory;
 use crate::mend::Overlay;
+use crate::mend::interval::index_interval;
 use crate::producer::{MAX_SNAPSHOT_BYTES, Marker, ProducerSnapshot, ProducerStates};
-use crate::segment::{
-    AbortedTxn, Frame, Indexer, IntervalSamples, OffsetIndex, Resync, Scan, SegmentFile, Step, TxnIndexBuilder,
-};
+use crate::segment::{AbortedTxn, Frame, Indexer, Resync, Scan, SegmentFile, Step, TxnIndexBuilder};
 use crate::units::Offset;
 
 /// As many batches in a row can have a wrong epoch themselves; more have the one that they say.
 const MAX_WRONG_EPOCHS: u64 = 2;
-/// So many sound indexes are looked at to learn the interval.
-const MAX_TEACHERS: usize = 8;
 /// Batches of more bytes are not held where only heads and checksums are looked at.
 const HELD: usize = 1 << 20;
 
@@ -81,7 +78,7 @@ fn sound_batches(
 fn indexes(overlay: &Overlay, folder: &PartitionDirectory, wrong: &Wrong, known: Known) -> Result<()> {
     let interval = match known.index_interval {
         Some(interval) => interval,
-        None => interval(overlay, folder, wrong)?,
+        None => index_interval(overlay, folder, |base| !wrong.offset_indexes.contains(&base))?,
     };
     for (base, _) in folder.logs() {
         let (offsets, times) = (wrong.offset_indexes.contains(&base), wrong.time_indexes.contains(&base));
@@ -108,21 +105,6 @@ fn indexes(overlay: &Overlay, folder: &PartitionDirectory, wrong: &Wrong, known:
         }
     }
     Ok(())
-}
-
-/// The interval by the indexes that are not wrong.
-fn interval(fs: &dyn Fs, folder: &PartitionDirectory, wrong: &Wrong) -> Result<u64> {
-    let mut samples = IntervalSamples::default();
-    let sound = folder.logs().filter(|(base, _)| !wrong.offset_indexes.contains(base));
-    for (base, _) in sound.take(MAX_TEACHERS) {
-        let path = folder.file(base, SegmentFile::OffsetIndex);
-        if fs.stat(&path)?.is_some() {
-            let index = OffsetIndex::read(&Source::open(fs, &path)?, base)?;
-            let log = Source::open(fs, &folder.file(base, SegmentFile::Log))?;
-            samples.learn(&index, &mut Scan::new(log).holding(HELD))?;
-        }
-    }
-    Ok(samples.estimate().bytes)
 }
 
 /// Snapshots and indexes of aborted transactions, by going through the batches from the last sound snapshot on.

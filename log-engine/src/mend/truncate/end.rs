@@ -11,16 +11,11 @@ use crate::log::{
     BatchItem, Log, LogConfig, LogReader, ManualClock, OnDamage, OpenOptions, PartitionDirectory, RecoveryMode,
     RunTasks,
 };
+use crate::mend::interval::index_interval;
 use crate::mend::{Change, Overlay};
 use crate::producer::{MAX_SNAPSHOT_BYTES, ProducerSnapshot, SnapshotEntry};
-use crate::segment::{IntervalSamples, MAX_INDEX_BYTES, OffsetIndex, Scan, SegmentFile, SegmentName, Step};
+use crate::segment::{MAX_INDEX_BYTES, SegmentFile, SegmentName};
 use crate::units::{Offset, Timestamp};
-
-/// So many indexes are looked at to learn `index.interval.bytes`.
-const MAX_TEACHERS: usize = 8;
-
-/// Batches of more bytes are not held where only heads and checksums are looked at.
-const HELD: usize = 1 << 20;
 
 impl Subject<'_> {
     /// Cuts what lies from `asked` on.
@@ -106,7 +101,7 @@ impl Subject<'_> {
     fn open(&self, to: Offset, clean: bool) -> Result<(Overlay, Log)> {
         let overlay = Overlay::new(Arc::clone(self.fs), self.now);
         let config = LogConfig {
-            index_interval_bytes: interval(self.fs.as_ref(), self.folder)?,
+            index_interval_bytes: index_interval(self.fs.as_ref(), self.folder, |_| true)?,
             segment_index_bytes: MAX_INDEX_BYTES,
             file_delete_delay_ms: 0,
             // Who was idle is in the snapshots, and stays there.
@@ -165,22 +160,6 @@ fn finish(log: &Log, to: Offset) -> Result<()> {
     log.run_tasks(RunTasks::All)?;
     log.close()?;
     Ok(())
-}
-
-/// `index.interval.bytes`, as the indexes show it.
-fn interval(fs: &dyn Fs, folder: &PartitionDirectory) -> Result<u64> {
-    let mut samples = IntervalSamples::default();
-    let with_index = folder.segments.iter().filter(|(_, files)| files.log.is_some() && files.offset_index.is_some());
-    for (base, _) in with_index.take(MAX_TEACHERS) {
-        let index = OffsetIndex::read(&Source::open(fs, &folder.file(*base, SegmentFile::OffsetIndex))?, *base)?;
-        let mut segment = samples.segment(&index);
-        let mut scan = Scan::new(Source::open(fs, &folder.file(*base, SegmentFile::Log))?).holding(HELD);
-        while let Step::Batch(frame) = scan.next()? {
-            segment.batch(frame.position());
-        }
-        segment.finish();
-    }
-    Ok(samples.estimate().bytes)
 }
 
 /// Who has a transaction open at the end, by the snapshot that lies there.
