@@ -7,20 +7,48 @@ use log_engine::inspect::Target;
 use log_engine::{Error, Fs};
 
 use super::Family;
+use crate::cli::Global;
 use crate::commands::verify::find;
-use crate::error::CliError;
+use crate::error::{CliError, Exit, complain};
+use crate::output::Format;
 use crate::select::targets::TargetArgs;
+use crate::writer::Rows;
 
 /// What the paths name.
-pub(in crate::commands) struct Files {
+struct Files {
     /// Each with its name as whoever gave it, or a folder above it, would write it. In the order of the arguments, then of the names.
-    pub(in crate::commands) files: Vec<(PathBuf, String)>,
+    files: Vec<(PathBuf, String)>,
     /// What could not be looked at.
-    pub(in crate::commands) failed: Vec<Error>,
+    failed: Vec<Error>,
 }
 
-/// Looks for them.
-pub(in crate::commands) fn files(fs: &dyn Fs, family: Family, arguments: &TargetArgs) -> Result<Files, CliError> {
+/// Lets `each` write the rows of one file after the other, under the name that it is given; a file that cannot be read is told, and the
+/// others are shown all the same.
+pub(in crate::commands) fn show(
+    family: Family,
+    arguments: &TargetArgs,
+    global: &Global,
+    each: impl Fn(&dyn Fs, &Path, &str, &mut Rows) -> Result<(), CliError>,
+) -> Result<Exit, CliError> {
+    let fs = global.fs();
+    let found = files(&*fs, family, arguments)?;
+    let mut is_complete = found.failed.is_empty();
+    found.failed.iter().for_each(|error| complain(error));
+    let mut out = Rows::new(global.stream() == Format::Json);
+    for (path, name) in &found.files {
+        match each(&*fs, path, name, &mut out) {
+            Err(CliError::Engine(error)) => {
+                complain(&error);
+                is_complete = false;
+            }
+            written => written?,
+        }
+    }
+    out.finish()?;
+    Ok(if is_complete { Exit::Fine } else { Exit::Failed })
+}
+
+fn files(fs: &dyn Fs, family: Family, arguments: &TargetArgs) -> Result<Files, CliError> {
     let found = find(fs, arguments)?;
     let wanted = arguments.wanted()?;
     let mut paths = Vec::new();

@@ -16,7 +16,7 @@ use log_engine::segment::{SegmentFile, SegmentName};
 use log_engine::{Error, Fs, Timestamp, TopicPartition};
 
 use self::document::Document;
-pub(super) use self::files::files;
+pub(super) use self::files::show;
 use super::verify::document::Weight;
 use super::verify::{Found, find, predict, total_bytes};
 use crate::cli::Global;

@@ -9,8 +9,8 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::cli::Global;
-use crate::commands::check::{Family, files};
-use crate::error::{CliError, Exit, complain};
+use crate::commands::check::{Family, show};
+use crate::error::{CliError, Exit};
 use crate::output::{self, Format};
 use crate::render::escaped;
 use crate::select::targets::{TargetArgs, Wanted};
@@ -104,23 +104,10 @@ pub(super) fn run(arguments: &Arguments, global: &Global) -> Result<Exit, CliErr
         output::schema::<Row>()?;
         return Ok(Exit::Fine);
     }
-    let fs = global.fs();
-    let found = files(&*fs, Family::Checkpoints, &arguments.targets)?;
     let wanted = arguments.targets.wanted()?;
-    let mut is_complete = found.failed.is_empty();
-    found.failed.iter().for_each(|error| complain(error));
-    let mut out = Rows::new(global.stream() == Format::Json);
-    for (path, name) in &found.files {
-        match read(&*fs, path, &wanted) {
-            Ok(says) => write(&mut out, says, name, global.stream())?,
-            Err(error) => {
-                complain(&error);
-                is_complete = false;
-            }
-        }
-    }
-    out.finish()?;
-    Ok(if is_complete { Exit::Fine } else { Exit::Failed })
+    show(Family::Checkpoints, &arguments.targets, global, |fs, path, name, out| {
+        write(out, read(fs, path, &wanted)?, name, global.stream())
+    })
 }
 
 /// What the file says; of lists about many partitions what is wanted.

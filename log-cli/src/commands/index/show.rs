@@ -10,8 +10,8 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::cli::Global;
-use crate::commands::check::{Family, files};
-use crate::error::{CliError, Exit, complain};
+use crate::commands::check::{Family, show};
+use crate::error::{CliError, Exit};
 use crate::human;
 use crate::output::{self, Format};
 use crate::render::escaped;
@@ -84,22 +84,9 @@ pub(super) fn run(arguments: &Arguments, global: &Global) -> Result<Exit, CliErr
         output::schema::<Row>()?;
         return Ok(Exit::Fine);
     }
-    let fs = global.fs();
-    let found = files(&*fs, Family::Indexes, &arguments.targets)?;
-    let mut is_complete = found.failed.is_empty();
-    found.failed.iter().for_each(|error| complain(error));
-    let mut out = Rows::new(global.stream() == Format::Json);
-    for (path, name) in &found.files {
-        match read(&*fs, path, name) {
-            Ok(file) => write(&mut out, &file, name, global.stream())?,
-            Err(error) => {
-                complain(&error);
-                is_complete = false;
-            }
-        }
-    }
-    out.finish()?;
-    Ok(if is_complete { Exit::Fine } else { Exit::Failed })
+    show(Family::Indexes, &arguments.targets, global, |fs, path, name, out| {
+        write(out, &read(fs, path, name)?, name, global.stream())
+    })
 }
 
 fn read(fs: &dyn Fs, path: &Path, name: &str) -> Result<File, Error> {
