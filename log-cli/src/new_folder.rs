@@ -9,6 +9,7 @@ use log_engine::log::root_files;
 use log_engine::{Fs, OsFs, WriteFs};
 
 use crate::error::CliError;
+use crate::human;
 use crate::rows::check_unused;
 
 /// A folder on its way. It is filled in a folder called as it is with `.partial` behind, under the name that it will have, and goes
@@ -49,6 +50,19 @@ impl NewFolder {
     /// Where to fill it, which is not there yet. It has the name that it will have.
     pub(crate) fn inside(&self) -> &Path {
         &self.inside
+    }
+
+    /// What takes more room than there is, is not begun.
+    pub(crate) fn refuse_short_space(&self, bytes: u64) -> Result<(), CliError> {
+        let free = OsFs.free_space(&self.partial)?;
+        if free >= bytes {
+            return Ok(());
+        }
+        let (path, bytes, free) = (self.path.display(), human::bytes(bytes), human::bytes(free));
+        Err(CliError::Refused {
+            message: format!("{path} needs {bytes}, and {free} are free"),
+            hint: Some("make room, or choose less".to_owned()),
+        })
     }
 
     /// Gives it its name. What is in it has to be durable.

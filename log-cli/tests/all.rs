@@ -28,5 +28,6 @@ mod support;
 mod sweep;
 mod tail;
 mod truncate;
+mod undelete;
 mod verify;
 mod words;

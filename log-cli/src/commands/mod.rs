@@ -28,6 +28,7 @@ mod salvage;
 mod stats;
 mod tail;
 mod truncate;
+mod undelete;
 mod verify;
 
 use clap::Subcommand;
@@ -83,6 +84,8 @@ pub(crate) enum Command {
     Bundle(bundle::Arguments),
     /// Take records off the end of a log, or off its beginning
     Truncate(truncate::Arguments),
+    /// Copy out what a broker is about to remove: -delete, -stray and -future folders, and .deleted segments
+    Undelete(undelete::Arguments),
     /// Measure the engine on this disk
     Bench(bench::Arguments),
     /// Damage a copy of a directory as power cuts, disks and people do: the same faults for the same seed
@@ -129,6 +132,7 @@ impl Command {
             Self::Retention(arguments) => retention::run(&arguments, global),
             Self::Bundle(arguments) => bundle::run(&arguments, global),
             Self::Truncate(arguments) => truncate::run(&arguments, global),
+            Self::Undelete(arguments) => undelete::run(&arguments, global),
             Self::Bench(arguments) => bench::run(&arguments, global),
             Self::Damage(arguments) => damage::run(&arguments, global),
             Self::Completions(arguments) => completions::run(&arguments),

@@ -11,7 +11,7 @@ use std::sync::atomic::AtomicU64;
 use clap::ValueEnum;
 use log_engine::inspect::{Severity, Target, VerifyOptions, verify};
 use log_engine::log::View;
-use log_engine::{BatchBuilder, Codec, LogReader, Offset, OsFs, Timestamp, WriteFs};
+use log_engine::{BatchBuilder, Codec, LogReader, Offset, OsFs, Timestamp};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -140,7 +140,7 @@ pub(crate) fn run(arguments: &Arguments, global: &Global) -> Result<Exit, CliErr
     let new = NewFolder::create(output)?;
     let mut options = options(arguments)?;
     if options.selection.is_everything() {
-        refuse_short_space(output, found.bytes())?;
+        new.refuse_short_space(found.bytes())?;
     }
     options.selection.keep_markers();
     let how = Batching {
@@ -201,20 +201,6 @@ fn options(arguments: &Arguments) -> Result<Options, CliError> {
     let selection = arguments.select.selection(jiff::Timestamp::now().as_millisecond())?;
     let options = Options { selection, unit: Unit::Records, verify: true, stop_on_damage: false, isolation: None };
     Ok(options.with_isolation(&arguments.consumer))
-}
-
-/// What is copied whole needs as much room as it has.
-fn refuse_short_space(output: &Path, bytes: u64) -> Result<(), CliError> {
-    let mut partial = output.as_os_str().to_owned();
-    partial.push(".partial");
-    let free = OsFs.free_space(Path::new(&partial))?;
-    if free >= bytes {
-        return Ok(());
-    }
-    Err(CliError::Refused {
-        message: format!("{} needs {}, and {} are free", output.display(), human::bytes(bytes), human::bytes(free)),
-        hint: Some("make room, or choose less".to_owned()),
-    })
 }
 
 /// Reads back what was written.
