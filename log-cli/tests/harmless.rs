@@ -25,6 +25,7 @@ const READERS: &[&[&str]] = &[
     &["verify", "--level", "deep", "--json"],
     &["stats"],
     &["export", "--output", "-"],
+    &["undelete"],
     &["index", "show"],
     &["index", "check"],
     &["checkpoint", "show"],
