@@ -17,6 +17,7 @@ mod kafka_dump_log;
 mod kafka_dump_log_twin;
 mod kill;
 mod ls;
+mod mend_kill;
 mod redact;
 mod replay;
 mod retention;
