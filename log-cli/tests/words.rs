@@ -12,7 +12,10 @@ const MOST: usize = 24;
 /// those that wait on purpose.
 pub(crate) fn command_line(data: &[u8]) -> Option<Vec<OsString>> {
     let words: Vec<&[u8]> = data.split(|byte| *byte == b'\n').take(MOST).collect();
-    let leaves = |word: &&[u8]| word.contains(&b'/') || word.contains(&0) || word.windows(2).any(|two| two == b"..");
+    // What is replaced is kept beside the folder.
+    let leaves = |word: &&[u8]| {
+        word.contains(&b'/') || word.contains(&0) || word.windows(2).any(|two| two == b"..") || *word == b"--apply"
+    };
     let waits = |word: &&[u8]| {
         word.starts_with(b"--fol") || word.starts_with(b"--rate") || word.starts_with(b"bench") || is_follow(word)
     };
