@@ -112,6 +112,13 @@ fn one_file_can_be_named_and_only_of_the_right_kind() {
         assert_eq!((exit, &one["files"]), (i32::from(row["state"] != "ok"), &Value::from(vec![row.clone()])), "{path}");
     }
     let wrong = rows.iter().find(|row| row["state"] != "ok").unwrap()["path"].as_str().unwrap();
+    for (folder, name) in [("plain-0", "00000000000000000042.index"), ("", "plain-0")] {
+        let folder = damaged.before().join(folder);
+        let output = log_cli().args(["index", "check", name]).current_dir(folder).output().unwrap();
+        let text = stdout(&output);
+        assert_eq!(output.status.code(), Some(1), "{name}: {text}");
+        assert!(text.starts_with(name) && text.contains("a broker starting now: Believed behind a marker"), "{text}");
+    }
     let shown = lines(&run(&["index", "show", wrong, "--json"]));
     assert!(shown.iter().any(|row| row["because"] == "inside a batch"), "{shown:?}");
     for command in COMMANDS {

@@ -5,7 +5,7 @@ pub(super) mod document;
 mod junit;
 pub(super) mod text;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use log_engine::inspect::{FindingCode, StartOptions, Target, VerifyLevel, VerifyOptions, predict_start, verify};
 use log_engine::log::PartitionDirectory;
@@ -147,7 +147,14 @@ pub(super) fn find(fs: &dyn Fs, arguments: &TargetArgs) -> Result<Found, CliErro
                 hint: Some("`log-cli dump - --batches` checks each batch of a segment from there".to_owned()),
             });
         }
-        let resolved = resolve(&path).and_then(|resolved| Ok((Target::of(fs, &resolved)?, resolved)));
+        let resolved = resolve(&path).and_then(|resolved| match Target::of(fs, &resolved)? {
+            // The folder around it is looked at as well, and has to have a name.
+            Target::File(_) | Target::Partition(_) if resolved.parent() == Some(Path::new("")) => {
+                let resolved = Path::new(".").join(resolved);
+                Ok((Target::of(fs, &resolved)?, resolved))
+            }
+            target => Ok((target, resolved)),
+        });
         match resolved {
             Ok((target, resolved)) => {
                 found.targets.push(target);
