@@ -23,6 +23,7 @@ impl Random {
         usize::try_from(drawn).unwrap_or(0)
     }
 
+    #[cfg(feature = "testing")]
     pub(crate) const fn coin(&mut self) -> bool {
         self.next() & 1 == 1
     }
