@@ -173,8 +173,9 @@ impl Fs for Overlay {
         }
     }
 
-    fn lock_holder(&self, path: &Path) -> Result<Option<LockHolder>> {
-        self.below.lock_holder(path)
+    /// Nobody: who works on an overlay has seen to it that nobody else works below, or holds that lock.
+    fn lock_holder(&self, _: &Path) -> Result<Option<LockHolder>> {
+        Ok(None)
     }
 }
 

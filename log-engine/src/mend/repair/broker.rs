@@ -11,9 +11,11 @@ use crate::error::{Error, Result};
 use crate::fs::{Fs, OpenMode, WriteFs};
 use crate::inspect::{FailureEffect, RootFiles, StartOptions, predict_start};
 use crate::log::{
-    DirectoryState, Log, LogConfig, ManualClock, OpenOptions, PartitionName, RecoveryMode, RunTasks, root_files,
+    DirectoryState, Log, LogConfig, ManualClock, OpenOptions, PartitionDirectory, PartitionName, RecoveryMode,
+    RunTasks, root_files,
 };
 use crate::mend::Overlay;
+use crate::mend::interval::index_interval;
 use crate::units::{Offset, Timestamp};
 
 /// Characters of a folder's name. Kafka: `LocalLog.logDirNameWithSuffixCappedLength`.
@@ -101,10 +103,11 @@ pub(super) fn start(
         clock: Arc::new(ManualClock::at(options.now)),
         ..OpenOptions::default()
     };
-    let config = LogConfig {
-        index_interval_bytes: options.index_interval.unwrap_or(options.config.index_interval_bytes),
-        ..options.config.clone()
+    let index_interval_bytes = match options.index_interval {
+        Some(interval) => interval,
+        None => index_interval(below, &PartitionDirectory::list(below, folder)?, |_| true)?,
     };
+    let config = LogConfig { index_interval_bytes, ..options.config.clone() };
     let (log, _) = Log::open(Arc::new(overlay.clone()), folder, config, opening)?;
     log.run_tasks(RunTasks::Immediate)?;
     drop(log);

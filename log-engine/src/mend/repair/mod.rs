@@ -20,10 +20,10 @@ pub use self::root::Note;
 use self::wrong::Wrong;
 use super::{Change, Overlay};
 use crate::checkpoint::CleanShutdown;
-use crate::error::Result;
-use crate::fs::{Fs, WriteFs, replace};
+use crate::error::{Error, Result};
+use crate::fs::{Fs, Kind, OpenMode, WriteFs, replace};
 use crate::inspect::{Finding, PartitionReport, Severity, Target, VerifyLevel, VerifyOptions, VerifyReport, verify};
-use crate::log::{DirectoryState, LogConfig, PartitionDirectory, PartitionName, root_files};
+use crate::log::{DirectoryState, LogConfig, LogDirectory, PartitionDirectory, PartitionName, root_files};
 use crate::units::{Timestamp, TopicPartition};
 
 /// How far a repair goes.
@@ -81,6 +81,7 @@ pub struct Repair {
     options: RepairOptions,
     before: VerifyReport,
     root_changes: Vec<Change>,
+    root_errors: Vec<Finding>,
     notes: Vec<Note>,
     /// Folders that a broker sets aside, and the names that they get.
     strays: BTreeMap<PathBuf, PathBuf>,
@@ -120,7 +121,7 @@ impl Repair {
     /// wrong around them. Of the partitions, those are repaired of whose names `selected` says yes.
     ///
     /// # Errors
-    /// [`crate::error::Error::Io`] and [`crate::error::Error::NotReadable`] where it cannot be read.
+    /// [`crate::error::Error::Io`] and [`Error::NotReadable`] where it cannot be read.
     pub fn look(
         fs: Arc<dyn Fs>,
         target: &Target,
@@ -131,7 +132,14 @@ impl Repair {
         let (root, is_log_dir, folders) = match target {
             Target::File(_) => return Ok(None),
             Target::LogDirectory(dir) => {
-                let wanted = dir.partitions.iter().filter(|(name, _)| selected(Some(&name.partition)));
+                let is_broker = options.level == RepairLevel::Broker;
+                let is_metadata = |path: &Path| path.file_name().is_some_and(|name| name == root_files::METADATA_LOG);
+                let wanted = dir.partitions.iter().filter(|(name, path)| {
+                    // What is on its way out needs no index; the metadata log has a layer of its own that loads it.
+                    let is_left_alone =
+                        if is_broker { is_metadata(path) } else { name.state == DirectoryState::Delete };
+                    !is_left_alone && selected(Some(&name.partition))
+                });
                 (dir.path.clone(), true, wanted.map(|(_, path)| path.clone()).collect())
             }
             Target::Partition(folder) => {
@@ -140,7 +148,8 @@ impl Repair {
             }
         };
         let quick = VerifyOptions { level: VerifyLevel::Quick, jobs: options.jobs, ..VerifyOptions::new(options.now) };
-        let before = verify(fs.as_ref(), std::slice::from_ref(target), &quick, &|_| true, done)?;
+        let unchanged = Overlay::new(Arc::clone(&fs), None);
+        let before = verify(&unchanged, std::slice::from_ref(target), &quick, &|_| true, done)?;
         let mut repair = Self {
             fs,
             root,
@@ -149,6 +158,7 @@ impl Repair {
             options,
             before,
             root_changes: Vec::new(),
+            root_errors: Vec::new(),
             notes: Vec::new(),
             strays: BTreeMap::new(),
         };
@@ -185,6 +195,28 @@ impl Repair {
         &self.notes
     }
 
+    /// Errors of the directory itself that would be left: nothing here mends them.
+    #[must_use]
+    pub fn root_errors(&self) -> &[Finding] {
+        &self.root_errors
+    }
+
+    /// Makes durable what lies in the partitions' folders, so that recovery points and a marker may speak for it.
+    ///
+    /// # Errors
+    /// [`crate::error::Error::Io`] where the disk fails.
+    pub fn sync(&self, fs: &dyn WriteFs) -> Result<()> {
+        for folder in &self.folders {
+            for entry in fs.list(folder)?.into_iter().filter(|entry| entry.stat.kind == Kind::File) {
+                let path = folder.join(entry.name);
+                let file = fs.open_write(&path, OpenMode::Existing)?;
+                file.sync().map_err(|e| Error::io("sync", &path, e))?;
+            }
+            fs.sync_dir(folder)?;
+        }
+        Ok(())
+    }
+
     /// What is wrong with the directory itself, as it is now.
     pub fn root_findings(&self) -> impl Iterator<Item = &Finding> {
         self.before.log_dirs.iter().flat_map(|dir| &dir.findings)
@@ -210,13 +242,22 @@ impl Repair {
         }
         let overlay = self.overlay();
         if self.options.level == RepairLevel::Broker {
-            self.strays = broker::start_on_root(&overlay, self.fs.as_ref(), &self.root, &self.options)?;
+            self.strays = broker::start_on_root(&overlay, &self.overlay(), &self.root, &self.options)?;
         } else {
             let mut findings: Vec<Finding> = self.before.findings().cloned().collect();
             findings.retain(|finding| finding.code.name().starts_with(['C', 'D']));
             root::mend(&overlay, &self.root, &findings, &self.ends(), self.options.mark_clean, &mut self.notes)?;
         }
         self.root_changes = overlay.changes(&self.root)?;
+        let quick = VerifyOptions {
+            level: VerifyLevel::Quick,
+            jobs: self.options.jobs,
+            ..VerifyOptions::new(self.options.now)
+        };
+        let dir = Target::LogDirectory(LogDirectory::list(&overlay, &self.root)?);
+        let then = verify(&overlay, &[dir], &quick, &|_| true, &AtomicU64::new(0))?;
+        let left = then.log_dirs.into_iter().flat_map(|dir| dir.findings);
+        self.root_errors = left.filter(|finding| finding.severity == Severity::Error).collect();
         Ok(())
     }
 
@@ -242,7 +283,7 @@ impl Repair {
         let overlay = self.mended_root()?;
         let before = self.check(&overlay, folder, done)?;
         match self.options.level {
-            RepairLevel::Broker => broker::start(&overlay, self.fs.as_ref(), &self.root, folder, &self.options)?,
+            RepairLevel::Broker => broker::start(&overlay, &self.overlay(), &self.root, folder, &self.options)?,
             RepairLevel::Tail => {
                 let listed = PartitionDirectory::list(&overlay, folder)?;
                 if tail::cut(&overlay, &listed)? {
@@ -288,10 +329,10 @@ impl Repair {
         let mut report = verify(overlay, &[Target::Partition(listed)], &options, &|_| true, done)?;
         match report.partitions.pop() {
             Some(partition) => Ok(partition),
-            None => Err(report.unlisted.pop().unwrap_or_else(|| crate::error::Error::NotReadable {
-                path: folder.to_owned(),
-                what: "no partition's folder",
-            })),
+            None => Err(report
+                .unlisted
+                .pop()
+                .unwrap_or_else(|| Error::NotReadable { path: folder.to_owned(), what: "no partition's folder" })),
         }
     }
 }
