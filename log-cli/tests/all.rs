@@ -19,6 +19,7 @@ mod kill;
 mod ls;
 mod mend_kill;
 mod redact;
+mod repair;
 mod replay;
 mod retention;
 mod salvage;

@@ -82,6 +82,15 @@ fn killed_at_any_call_they_can_be_finished_and_undone() {
         ("plain/none__killed", &["checkpoint", "set", "data/plain-0", "--high-watermark", "200", "--apply"]),
         ("plain/index-garbage__clean", &["index", "rebuild", "data", "--apply", "-j", "1"]),
         ("txn/snapshot-crc__clean", &["producers", "rebuild", "data", "--apply", "-j", "1"]),
+        ("plain/index-garbage__clean", &["repair", "data", "--apply", "-j", "1"]),
+        (
+            "plain/tail-cut-mid-batch__killed",
+            &["repair", "data", "--level", "tail", "--mark-clean", "--apply", "-j", "1"],
+        ),
+        (
+            "plain/crc-value-middle__killed",
+            &["repair", "data", "--level", "broker", "--apply", "--confirm", "plain-0", "-j", "1"],
+        ),
         ("plain/epochs-decreasing__clean", &["checkpoint", "rebuild", "data", "--apply", "-j", "1"]),
     ] {
         let damaged = golden::damage(case);

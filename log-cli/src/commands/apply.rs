@@ -88,8 +88,8 @@ impl ApplyArgs {
         }
     }
 
-    /// Carries out `changes` below `root`.
-    pub(super) fn carry_out(&self, root: &Path, changes: &[Change]) -> Result<Applied, CliError> {
+    /// Where the runs on `root` are kept.
+    pub(super) fn backup(&self, root: &Path) -> Result<PathBuf, CliError> {
         let backup = match &self.backup_dir {
             Some(backup) => backup.clone(),
             None => beside(root)?,
@@ -99,8 +99,18 @@ impl ApplyArgs {
             let message = format!("{} lies in {}: no broker would start with it", backup.display(), root.display());
             return Err(CliError::usage(message));
         }
+        Ok(backup)
+    }
+
+    /// Begins a run on `root`; what it is called.
+    pub(super) fn begin(&self, root: &Path) -> Result<(Run, String), CliError> {
         let id = run_id();
-        let mut run = Run::begin(Arc::new(OsFs), root, &backup, &id)?;
+        Ok((Run::begin(Arc::new(OsFs), root, &self.backup(root)?, &id)?, id))
+    }
+
+    /// Carries out `changes` below `root`.
+    pub(super) fn carry_out(&self, root: &Path, changes: &[Change]) -> Result<Applied, CliError> {
+        let (mut run, id) = self.begin(root)?;
         for change in changes {
             if let Err(error) = run.prepare(change) {
                 // What was prepared hurts nobody; the first error is the one to be told.
@@ -108,8 +118,15 @@ impl ApplyArgs {
                 return Err(error.into());
             }
         }
-        let report = run.carry_out()?;
-        Ok(Applied { kept: backup.join(&id).display().to_string(), run: id, changes: report.changes })
+        Applied::of(run, id)
+    }
+}
+
+impl Applied {
+    /// Carries out what was prepared.
+    pub(super) fn of(run: Run, id: String) -> Result<Self, CliError> {
+        let kept = run.path().display().to_string();
+        Ok(Self { run: id, kept, changes: run.carry_out()?.changes })
     }
 }
 

@@ -22,6 +22,7 @@ mod ls;
 mod man;
 mod producers;
 mod rebuild;
+mod repair;
 mod replay;
 mod retention;
 mod salvage;
@@ -66,6 +67,8 @@ pub(crate) enum Command {
     Export(Box<export::Arguments>),
     /// Make a partition's folder of an export, or of lines that somebody wrote by hand
     Import(import::Arguments),
+    /// Repair a log directory where it lies: indexes, snapshots, epochs, checkpoints; with --level more
+    Repair(Box<repair::Arguments>),
     /// Write records once more: into other partitions or as lines, at their own pace or another
     Replay(Box<replay::Arguments>),
     /// Show, check and rebuild index files: .index, .timeindex, .txnindex
@@ -123,6 +126,7 @@ impl Command {
             Self::Stats(arguments) => stats::run(&arguments, global),
             Self::Export(arguments) => export::run(&arguments, global),
             Self::Import(arguments) => import::run(&arguments, global),
+            Self::Repair(arguments) => repair::run(&arguments, global),
             Self::Replay(arguments) => replay::run(&arguments, global),
             Self::Salvage(arguments) => salvage::run(&arguments, global),
             Self::Index(arguments) => index::run(&arguments, global),

@@ -232,6 +232,11 @@ impl Wanted {
             && self.partitions.as_ref().is_none_or(|numbers| partition.is_some_and(|number| numbers.contains(number)))
     }
 
+    /// True if nothing is left out.
+    pub(crate) const fn is_everything(&self) -> bool {
+        self.topics.is_none() && self.partitions.is_none()
+    }
+
     fn takes_series(&self, series: &Series) -> bool {
         self.takes(series.topic.as_deref(), series.partition)
     }
