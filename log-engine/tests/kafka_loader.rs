@@ -248,6 +248,7 @@ fn salvaged(root: &Path) -> Vec<(PathBuf, i64)> {
         let request = SalvageRequest {
             partitions: vec![copies.iter().map(source).collect()],
             output: output.clone(),
+            offsets: None,
             is_log_directory: false,
             jobs: 1.try_into().unwrap(),
             now: Timestamp::new(START),

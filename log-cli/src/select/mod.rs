@@ -278,5 +278,16 @@ impl Bounds {
     }
 }
 
+/// A range of offsets of which no end depends on where a log ends: the first offset, and the first behind it.
+pub(crate) fn absolute_offsets(text: &str) -> Result<(i64, i64), String> {
+    match Range::parse(text, 0)? {
+        Range::Offsets(range) if !range.needs_end() => {
+            let (from, until) = range.resolve(0, i64::MAX);
+            if from < until { Ok((from, until)) } else { Err(format!("{text:?} holds no offset")) }
+        }
+        _ => Err(format!("{text:?} is no range of numbers: where a damaged log ends is not known before")),
+    }
+}
+
 #[cfg(test)]
 mod tests;

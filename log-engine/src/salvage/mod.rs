@@ -30,6 +30,7 @@ pub use report::{Lost, PartitionReport, Report, SetAside, SourceReport, Unreadab
 pub use transactions::{MAX_NAMED_TRANSACTIONS, NextOfProducer, OpenAtGap};
 
 use std::num::NonZeroUsize;
+use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::atomic::AtomicU64;
 
@@ -56,6 +57,8 @@ pub struct SalvageRequest {
     pub partitions: Vec<Vec<SalvageSource>>,
     /// What to make: the folder of the only partition, or with [`Self::is_log_directory`] a folder with those of all.
     pub output: PathBuf,
+    /// Only batches with offsets in this range; all if there is none. What lies outside is neither lost nor set aside.
+    pub offsets: Option<Range<Offset>>,
     /// Give each partition a folder of its own in the output.
     pub is_log_directory: bool,
     /// Threads.
@@ -79,7 +82,7 @@ pub fn salvage<'f>(
     commit::refuse_bad_places(to, request)?;
     let mut surveyed = Vec::new();
     for sources in &request.partitions {
-        surveyed.push(Surveyed::look(from, sources, request.jobs, done)?);
+        surveyed.push(Surveyed::look(from, sources, request, done)?);
     }
     let needed = surveyed.iter().fold(0_u64, |sum, partition| sum.saturating_add(partition.needed()));
     let place = Workplace::begin(to, request, needed)?;

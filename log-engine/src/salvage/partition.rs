@@ -1,6 +1,7 @@
 //! One partition from its copies to its output.
 
 use std::num::NonZeroUsize;
+use std::ops::Range;
 use std::path::Path;
 use std::sync::atomic::AtomicU64;
 
@@ -48,6 +49,8 @@ pub(super) struct Surveyed {
     merged: Merged,
     holes: Vec<Framed>,
     is_cleaned: bool,
+    /// What was asked for.
+    range: Range<Offset>,
 }
 
 impl Surveyed {
@@ -55,7 +58,7 @@ impl Surveyed {
     pub(super) fn look(
         fs: &dyn Fs,
         sources: &[SalvageSource],
-        jobs: NonZeroUsize,
+        request: &SalvageRequest,
         done: &AtomicU64,
     ) -> Result<Self, SalvageError> {
         let mut replicas = Vec::new();
@@ -70,7 +73,7 @@ impl Surveyed {
             .enumerate()
             .flat_map(|(n, it)| (0..it.segments.len()).map(move |segment| Place { replica: n, segment }))
             .collect();
-        let looked = parallel(jobs, &places, |place| {
+        let looked = parallel(request.jobs, &places, |place| {
             let segment = replicas.get(place.replica).and_then(|replica| replica.segments.get(place.segment));
             segment.map(|segment| survey(&segment.source, *place, &shared)).transpose()
         });
@@ -108,8 +111,16 @@ impl Surveyed {
             framed.extend(own.map(|hole| framed_by(hole, &chosen.kept, replica)));
         }
         let mut merged = merge(&replicas, chosen, is_cleaned)?;
+        if let Some(range) = &request.offsets {
+            merged.runs = within(range, &replicas, merged.runs)?;
+            merged.aside.retain(|it| it.first < range.end && it.last >= range.start);
+            framed.retain(|it| {
+                it.from.is_none_or(|from| from < range.end) && it.until.is_none_or(|until| until > range.start)
+            });
+        }
         merged.aside = join_touching(merged.aside);
-        Ok(Self { replicas, merged, holes: framed, is_cleaned })
+        let range = request.offsets.clone().unwrap_or(Offset::new(i64::MIN)..Offset::new(i64::MAX));
+        Ok(Self { replicas, merged, holes: framed, is_cleaned, range })
     }
 
     /// Bytes that the output will take at most.
@@ -231,11 +242,13 @@ impl Surveyed {
         let mut empty = empty.map(|segment| segment.base).peekable();
         for run in runs {
             while let Some(base) = empty.next_if(|base| *base < base_of(run).min(run.first)) {
-                output.segment(base)?;
+                if base >= self.range.start {
+                    output.segment(base)?;
+                }
             }
             let expected = match before {
                 Some(before) => before.last.next(),
-                None => self.start().unwrap_or(run.first).min(run.first),
+                None => self.start().unwrap_or(run.first).max(self.range.start).min(run.first),
             };
             if run.first > expected && !(self.is_cleaned && is_natural(before, run)) {
                 output.gap(expected, Some(run.first), Some(run));
@@ -244,11 +257,19 @@ impl Surveyed {
             before = Some(run);
         }
         let end = before.map_or_else(|| self.start().unwrap_or(Offset::ZERO), |run| run.last.next());
-        if let Some(until) = self.tail(before, end) {
-            output.gap(end, until, None);
+        let from = end.max(self.range.start);
+        if let Some(until) = self.tail(before, end)
+            && from < until.unwrap_or(self.range.end).min(self.range.end)
+        {
+            output.gap(from, until.map(|until| until.min(self.range.end)), None);
         }
         let last_base = leader.and_then(|leader| leader.segments.last()).map(|segment| segment.base);
-        output.segment(last_base.unwrap_or(Offset::ZERO))?;
+        let last_base = last_base.filter(|base| *base < self.range.end);
+        match last_base {
+            Some(base) => output.segment(base)?,
+            None if runs.is_empty() => output.segment(end)?,
+            None => {}
+        }
         let known = leader.map(|leader| leader.epochs.clone()).unwrap_or_default();
         let epochs = with_empty_epochs(&epochs_of(runs, &known), &known, end.max(last_base.unwrap_or(end)));
         let metadata = leader.and_then(|leader| leader.metadata);
@@ -336,7 +357,7 @@ impl Surveyed {
             return Ok((Vec::new(), Vec::new()));
         }
         let (dir, prefix) = place.lost_and_found(name)?;
-        let keep = |at: Place, bytes: &std::ops::Range<u64>| {
+        let keep = |at: Place, bytes: &Range<u64>| {
             let segment = self.replicas.get(at.replica).and_then(|it| it.segments.get(at.segment));
             let Some(segment) = segment else { return Ok(Default::default()) };
             let source = if self.replicas.len() > 1 { format!("source{}-", at.replica) } else { String::new() };
@@ -406,6 +427,22 @@ fn is_natural(before: Option<&Run>, run: &Run) -> bool {
         Some(before) => before.place.replica == run.place.replica && run.bytes.start == 0,
         None => run.bytes.start == 0,
     }
+}
+
+/// The batches of `runs` that reach into `range`.
+fn within(range: &Range<Offset>, replicas: &[Replica], runs: Vec<Run>) -> Result<Vec<Run>> {
+    let mut kept = Vec::with_capacity(runs.len());
+    for run in runs {
+        let mut left = Some(run);
+        if let Some(run) = left.take_if(|run| run.first < range.start) {
+            left = divide(source_of(replicas, &run), &run, &|id| id.last >= range.start)?.1;
+        }
+        if let Some(run) = left.take_if(|run| run.last >= range.end) {
+            left = divide(source_of(replicas, &run), &run, &|id| id.first >= range.end)?.0;
+        }
+        kept.extend(left);
+    }
+    Ok(kept)
 }
 
 /// Joins what was set aside for one reason and touches.

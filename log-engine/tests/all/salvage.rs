@@ -11,7 +11,7 @@ use log_engine::fs::sim::{Faults, Outcome, SimFs};
 use log_engine::inspect::{Finding, FindingCode, Severity, Target};
 use log_engine::log::{DirectoryState, LogDirectory, OpenOptions, PartitionDirectory};
 use log_engine::salvage::{
-    Cause, Reason, Refused, Report, SalvageError, SalvageRequest, SalvageSource, WhyLost, salvage,
+    Cause, NextOfProducer, Reason, Refused, Report, SalvageError, SalvageRequest, SalvageSource, WhyLost, salvage,
 };
 use log_engine::testing::golden;
 use log_engine::{Batch, Fs, Log, LogConfig, Offset, OsFs, RecoveryMode, Scratch, Timestamp, WriteFs};
@@ -34,6 +34,7 @@ fn request(copies: &[PathBuf], output: &Path) -> SalvageRequest {
     SalvageRequest {
         partitions: vec![copies.iter().map(|dir| source(dir)).collect()],
         output: output.to_owned(),
+        offsets: None,
         is_log_directory: false,
         jobs: 2.try_into().unwrap(),
         now: Timestamp::new(NOW),
@@ -385,6 +386,7 @@ fn salvage_on(disk: &SimFs, output: &Path) -> Result<Report, SalvageError> {
     let request = SalvageRequest {
         partitions: vec![vec![SalvageSource { folder, only: None }]],
         output: output.to_owned(),
+        offsets: None,
         is_log_directory: false,
         jobs: 1.try_into().unwrap(),
         now: Timestamp::new(NOW),
@@ -498,4 +500,178 @@ fn a_full_disk_is_refused_before_the_beginning() {
     let Err(SalvageError::Refused(Refused::NoSpace { needed, free, .. })) = refused else { panic!("{refused:?}") };
     assert!(needed > free && free <= 20_000, "{needed}, {free}");
     assert!(disk.files() == before);
+}
+
+/// A copy of a partition in which a byte of one batch is another, and where the batch lay.
+fn with_damaged(dir: &Path, root: &Path, target: &Seen) -> PathBuf {
+    let copy = root.join("damaged").join(dir.file_name().unwrap());
+    std::fs::create_dir_all(&copy).unwrap();
+    for file in golden::files(dir) {
+        let mut bytes = std::fs::read(dir.join(&file)).unwrap();
+        let len = target.bytes.len();
+        if let Some(at) = bytes.windows(len).position(|window| window == target.bytes) {
+            bytes[at + len - 1] ^= 1;
+        }
+        std::fs::write(copy.join(file), bytes).unwrap();
+    }
+    copy
+}
+
+#[test]
+fn a_lost_marker_is_told_with_what_its_producer_has_next() {
+    let dir = golden::sample().join("txn-seg-0");
+    let all = batches_of(&dir);
+    // Its producer, and whether it is a marker, and one that commits.
+    let of = |seen: &Seen| {
+        let batch = Batch::parse(&seen.bytes).unwrap();
+        let mut scratch = Scratch::default();
+        let commits = log_engine::producer::Marker::of(&batch, &mut scratch).unwrap().map(|marker| marker.commit);
+        (batch.producer().map(|producer| producer.id), batch.is_control(), commits)
+    };
+    let mut told = BTreeSet::new();
+    for (n, marker) in all.iter().enumerate().filter(|(_, seen)| of(seen).1) {
+        let (producer, ..) = of(marker);
+        let root = scratch();
+        let report = run(&[with_damaged(&dir, root.path(), marker)], &root.path().join("out/txn-seg-0")).unwrap();
+        let lost = &report.partitions[0].lost[..];
+        assert_eq!(lost.len(), 1, "{lost:?}");
+        assert_eq!(lost[0].from.get(), marker.offsets.0);
+        // A marker may also end a transaction without records: then nothing is open.
+        let begun = all[..n].iter().rev().find(|seen| of(seen).0 == producer);
+        let is_open = begun.is_some_and(|seen| !of(seen).1 && Batch::parse(&seen.bytes).unwrap().is_transactional());
+        let open = lost[0].transactions.iter().find(|open| Some(open.producer_id) == producer);
+        assert_eq!(open.is_some(), is_open, "{marker:?}");
+        let Some(open) = open else { continue };
+        let expected = match all[n + 1..].iter().find(|seen| of(seen).0 == producer) {
+            None => NextOfProducer::Nothing,
+            Some(next) => match of(next).2 {
+                Some(commit) => NextOfProducer::Marker { offset: Offset::new(next.offsets.0), commit },
+                None => NextOfProducer::Data { offset: Offset::new(next.offsets.0) },
+            },
+        };
+        assert_eq!(open.next, expected);
+        told.insert(format!("{expected:?}").split([' ', '{']).next().unwrap().to_owned());
+    }
+    println!("{told:?}");
+    assert!(told.len() > 1, "{told:?}");
+}
+
+#[test]
+fn a_range_of_offsets_takes_whole_batches_and_loses_nothing_else() {
+    let dir = golden::sample_damaged().join("plain-0");
+    let all = batches_of(&dir);
+    for range in [0..1, 40..100, 90..91, 141..146, 143..150, 200..10_000, 500..600] {
+        let root = scratch();
+        let output = root.path().join("plain-0");
+        let offsets = Some(Offset::new(range.start)..Offset::new(range.end));
+        let request = SalvageRequest { offsets, ..request(std::slice::from_ref(&dir), &output) };
+        let report = salvage(&OsFs, &OsFs, &request, &AtomicU64::new(0)).unwrap().commit(b"").unwrap();
+        let within = |seen: &&Seen| seen.offsets.0 < range.end && seen.offsets.1 >= range.start;
+        let expected: Vec<&Seen> = all.iter().filter(within).collect();
+        let out = batches_of(&output);
+        assert!(out.iter().map(|seen| &seen.bytes).eq(expected.iter().map(|seen| &seen.bytes)), "{range:?}");
+        // The batch 141..145 is damaged.
+        let is_touched = range.start < 146 && range.end > 141;
+        assert_eq!(report.is_complete(), !is_touched, "{range:?}: {:?}", report.partitions[0].lost);
+    }
+}
+
+/// A disk on which a file grows once it was opened.
+#[derive(Debug)]
+struct Growing(AtomicU64);
+
+impl Fs for Growing {
+    fn open(&self, path: &Path) -> log_engine::Result<Arc<dyn log_engine::fs::File>> {
+        OsFs.open(path)
+    }
+
+    fn list(&self, dir: &Path) -> log_engine::Result<Vec<log_engine::fs::Entry>> {
+        OsFs.list(dir)
+    }
+
+    fn stat(&self, path: &Path) -> log_engine::Result<Option<log_engine::fs::Stat>> {
+        let stat = OsFs.stat(path)?;
+        let grown = self.0.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        Ok(stat.map(|stat| log_engine::fs::Stat { len: stat.len + grown, ..stat }))
+    }
+
+    fn lock_holder(&self, path: &Path) -> log_engine::Result<Option<log_engine::fs::LockHolder>> {
+        OsFs.lock_holder(path)
+    }
+}
+
+#[test]
+fn a_source_that_changes_meanwhile_is_told_and_nothing_is_left() {
+    let root = scratch();
+    let request = request(&[golden::sample().join("txn-0")], &root.path().join("new/txn-0"));
+    let refused = salvage(&Growing(AtomicU64::new(0)), &OsFs, &request, &AtomicU64::new(0));
+    assert!(matches!(refused, Err(SalvageError::Refused(Refused::Changed { .. }))), "{:?}", refused.map(|_| ()));
+    assert_eq!(std::fs::read_dir(root.path()).unwrap().count(), 0);
+}
+
+/// A disk of which one page of each file cannot be read.
+#[derive(Debug)]
+struct BadPage(u64);
+
+#[derive(Debug)]
+struct BadFile(Arc<dyn log_engine::fs::File>, u64);
+
+impl log_engine::fs::File for BadFile {
+    fn size(&self) -> std::io::Result<u64> {
+        self.0.size()
+    }
+
+    fn read_at(&self, into: &mut [u8], position: u64) -> std::io::Result<usize> {
+        let end = position.saturating_add(into.len() as u64).min(self.size()?);
+        if position < self.1 + 4096 && self.1 < end {
+            return Err(std::io::Error::from_raw_os_error(5));
+        }
+        self.0.read_at(into, position)
+    }
+}
+
+impl Fs for BadPage {
+    fn open(&self, path: &Path) -> log_engine::Result<Arc<dyn log_engine::fs::File>> {
+        Ok(Arc::new(BadFile(OsFs.open(path)?, self.0)))
+    }
+
+    fn list(&self, dir: &Path) -> log_engine::Result<Vec<log_engine::fs::Entry>> {
+        OsFs.list(dir)
+    }
+
+    fn stat(&self, path: &Path) -> log_engine::Result<Option<log_engine::fs::Stat>> {
+        OsFs.stat(path)
+    }
+
+    fn lock_holder(&self, path: &Path) -> log_engine::Result<Option<log_engine::fs::LockHolder>> {
+        OsFs.lock_holder(path)
+    }
+}
+
+#[test]
+fn a_page_that_the_disk_cannot_read_costs_the_batches_in_it() {
+    let dir = golden::unpacked("damage", "bases").join("bases/page-clean/page-0");
+    let root = scratch();
+    let output = root.path().join("page-0");
+    let request = request(std::slice::from_ref(&dir), &output);
+    let report = salvage(&BadPage(4096), &OsFs, &request, &AtomicU64::new(0)).unwrap().commit(b"").unwrap();
+    let partition = &report.partitions[0];
+    let segments = logs(&dir).iter().filter(|(_, bytes)| bytes.len() > 4096).count();
+    assert!(segments > 1);
+    assert_eq!(partition.unreadable.len(), segments, "{:?}", partition.unreadable);
+    assert!(partition.unreadable.iter().all(|it| it.cause == Cause::Io));
+    assert!(partition.lost.iter().all(|it| it.why == WhyLost::Unreadable(Cause::Io)), "{:?}", partition.lost);
+    // Every batch that does not reach into a page that cannot be read is there.
+    let mut expected = Vec::new();
+    for (_, bytes) in logs(&dir) {
+        let mut at = 0;
+        for batch in batches_in(&bytes, 0) {
+            let end = at + batch.bytes.len();
+            if end <= 4096 || at >= 8192 {
+                expected.push(batch.bytes.clone());
+            }
+            at = end;
+        }
+    }
+    assert!(batches_of(&output).into_iter().map(|seen| seen.bytes).eq(expected));
 }

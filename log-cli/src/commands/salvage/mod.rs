@@ -8,12 +8,13 @@ use std::path::{Path, PathBuf};
 
 use document::Document;
 use log_engine::salvage::{Refused, SalvageError, SalvageRequest, salvage};
-use log_engine::{OsFs, Timestamp};
+use log_engine::{Offset, OsFs, Timestamp};
 
 use crate::cli::Global;
 use crate::error::{CliError, Exit};
 use crate::output::{self, Format};
 use crate::progress::Progress;
+use crate::select;
 use crate::select::targets::TargetArgs;
 
 /// Copy out every batch that checks, byte for byte, and put the rest beside it
@@ -40,6 +41,9 @@ pub(crate) struct Arguments {
     /// The folder to make; it must not be there
     #[arg(short, long, value_name = "DIR", required_unless_present = "schema")]
     output: Option<PathBuf>,
+    /// Only batches with offsets in this range: 500 (from there on), 500:900 (half-open), :900, 500:+20
+    #[arg(long, value_name = "RANGE", value_parser = select::absolute_offsets)]
+    offset: Option<(i64, i64)>,
 }
 
 pub(crate) fn run(arguments: &Arguments, global: &Global) -> Result<Exit, CliError> {
@@ -66,6 +70,7 @@ pub(crate) fn run(arguments: &Arguments, global: &Global) -> Result<Exit, CliErr
         is_log_directory: !is_partition && sources.all_are_named(),
         partitions: sources.partitions,
         output: output.clone(),
+        offsets: arguments.offset.map(|(from, until)| Offset::new(from)..Offset::new(until)),
         jobs: global.threads(),
         now: Timestamp::new(jiff::Timestamp::now().as_millisecond()),
     };
