@@ -308,11 +308,14 @@ impl Repair {
 
     fn derive(&self, overlay: &Overlay, folder: &Path, found: &PartitionReport) -> Result<()> {
         let least = if self.options.mark_clean { Severity::Info } else { Severity::Warning };
-        let wrong = Wrong::of(&found.findings, least);
+        let mut wrong = Wrong::of(&found.findings, least);
+        let listed = PartitionDirectory::list(overlay, folder)?;
+        if self.options.mark_clean && found.log_end > found.log_start {
+            wrong.want_snapshots_of_a_clean_stop(&listed, found.log_end);
+        }
         if wrong.is_empty() {
             return Ok(());
         }
-        let listed = PartitionDirectory::list(overlay, folder)?;
         let known = derived::Known { index_interval: self.options.index_interval, log_end: found.log_end };
         derived::make(overlay, &listed, &wrong, known)
     }

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::checkpoint::EpochCheckpoint;
 use crate::inspect::{Finding, FindingCode, Severity};
+use crate::log::PartitionDirectory;
 use crate::segment::{SegmentFile, SegmentName};
 use crate::units::Offset;
 
@@ -52,6 +53,13 @@ impl Wrong {
             }
             _ => self.lacks_last_snapshot |= finding.code == FindingCode::S004,
         }
+    }
+
+    /// A clean stop leaves a snapshot at the log's end, and none that belongs to no segment.
+    pub(super) fn want_snapshots_of_a_clean_stop(&mut self, folder: &PartitionDirectory, log_end: Offset) {
+        self.lacks_last_snapshot |= !folder.snapshots.contains_key(&log_end);
+        let is_base = |offset: &Offset| folder.segments.get(offset).is_some_and(|files| files.log.is_some());
+        self.snapshots.extend(folder.snapshots.keys().filter(|offset| **offset != log_end && !is_base(offset)));
     }
 
     pub(super) fn is_empty(&self) -> bool {
