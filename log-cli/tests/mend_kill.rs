@@ -53,6 +53,12 @@ fn killed_at(call: &str, n: usize, args: &[&str], root: &Path) -> bool {
     !matches!(status.code(), Some(0..=5))
 }
 
+/// The files that are not the same in both.
+fn differing<'t>(a: &'t BTreeMap<PathBuf, Vec<u8>>, b: &'t BTreeMap<PathBuf, Vec<u8>>) -> Vec<&'t Path> {
+    let names: BTreeSet<_> = a.keys().chain(b.keys()).filter(|name| a.get(*name) != b.get(*name)).collect();
+    names.into_iter().map(PathBuf::as_path).collect()
+}
+
 /// Undoes all runs that are kept, the last one first.
 fn undo_all(backup: &Path) {
     let mut runs: Vec<_> = std::fs::read_dir(backup).into_iter().flatten().map(|run| run.unwrap()).collect();
@@ -127,9 +133,13 @@ fn killed_at_any_call_they_can_be_finished_and_undone() {
             assert_eq!(lost, None, "{at}");
             let again = log_cli().args(args).current_dir(root.path()).output().unwrap();
             assert_eq!(again.status.code(), Some(0), "{at}: {again:?}");
-            assert_eq!(tree(&data), after, "{at}, done again");
+            // What a first start renamed, a second one removes.
+            let is_removed = |file: &&Path| args.contains(&"broker") && file.extension() == Some("deleted".as_ref());
+            let now = tree(&data);
+            let other: Vec<_> = differing(&now, &after).into_iter().filter(|file| !is_removed(file)).collect();
+            assert_eq!(other, [] as [&Path; 0], "{at}, done again");
             undo_all(&backup);
-            assert_eq!(tree(&data), before, "{at}, undone");
+            assert_eq!(differing(&tree(&data), &before), [] as [&Path; 0], "{at}, undone");
         }
         assert!(killed > 3, "{args:?} was killed {killed} times");
         kills += killed;
