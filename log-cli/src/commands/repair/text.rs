@@ -71,11 +71,17 @@ fn ending(out: &mut impl Write, dir: &DirectoryRow) -> io::Result<()> {
         (None, false) => writeln!(out, "Nothing to do.")?,
     }
     match dir.marked {
-        Some(true) => writeln!(
-            out,
-            "Marked as cleanly stopped: the broker starts without recovery. The marker names broker epoch -1, so the controller takes this \
-             broker for one that lost power: it leaves the eligible leader replicas (ELR) until it has caught up."
-        )?,
+        Some(true) => {
+            let is_marked = if dir.applied.is_some() || !dir.has_changes() { "It is" } else { "It can be" };
+            writeln!(
+                out,
+                "{is_marked} marked as cleanly stopped, so that the broker starts without recovery. The marker names broker epoch -1:"
+            )?;
+            writeln!(
+                out,
+                "the controller takes this broker for one that lost power, and it leaves the eligible leader replicas (ELR)."
+            )?;
+        }
         Some(false) => writeln!(out, "Not marked as cleanly stopped: errors are left, and a marker would hide them.")?,
         None => {}
     }
