@@ -15,7 +15,7 @@ use std::time::SystemTime;
 use self::file::{Handle, Layered};
 use super::change::Change;
 use crate::error::{Error, Result};
-use crate::fs::{Entry, File, Fs, Kind, Lock, LockHolder, OpenMode, Source, Stat, WriteFile, WriteFs};
+use crate::fs::{Entry, File, Fs, Kind, Lock, LockHolder, OpenMode, Source, Stat, WriteFile, WriteFs, write_all_at};
 
 /// A copy-on-write view of a disk. Copies share what was written.
 #[derive(Clone, Debug)]
@@ -48,6 +48,16 @@ impl Overlay {
     #[must_use]
     pub fn new(below: Arc<dyn Fs>, now: Option<SystemTime>) -> Self {
         Self { below, layer: Arc::new(Mutex::new(Layer { now, ..Layer::default() })) }
+    }
+
+    /// Makes `bytes` the whole content of `path`. Here nothing has to survive a crash.
+    ///
+    /// # Errors
+    /// As [`WriteFs::open_write`].
+    pub fn write(&self, path: &Path, bytes: &[u8]) -> Result<()> {
+        let file = self.open_write(path, OpenMode::Any)?;
+        file.set_len(0).map_err(|e| Error::io("truncate", path, e))?;
+        write_all_at(&*file, path, bytes, 0)
     }
 
     fn layer(&self) -> MutexGuard<'_, Layer> {

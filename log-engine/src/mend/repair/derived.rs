@@ -9,7 +9,7 @@ use super::wrong::Wrong;
 use crate::batch::Scratch;
 use crate::checkpoint::{EpochCheckpoint, EpochEntry, MAX_TEXT_BYTES};
 use crate::error::{Error, Result};
-use crate::fs::{Fs, Source, WriteFs, replace};
+use crate::fs::{Fs, Source, WriteFs};
 use crate::log::PartitionDirectory;
 use crate::mend::Overlay;
 use crate::mend::interval::index_interval;
@@ -98,10 +98,10 @@ fn indexes(overlay: &Overlay, folder: &PartitionDirectory, wrong: &Wrong, known:
         })?;
         let (made, _) = indexer.finish();
         if offsets {
-            replace(overlay, &folder.file(base, SegmentFile::OffsetIndex), made.offsets.bytes())?;
+            overlay.write(&folder.file(base, SegmentFile::OffsetIndex), made.offsets.bytes())?;
         }
         if times {
-            replace(overlay, &folder.file(base, SegmentFile::TimeIndex), made.times.bytes())?;
+            overlay.write(&folder.file(base, SegmentFile::TimeIndex), made.times.bytes())?;
         }
     }
     Ok(())
@@ -133,7 +133,7 @@ fn producers(overlay: &Overlay, folder: &PartitionDirectory, wrong: &Wrong, know
     let mut wanted = wanted.into_iter().filter(|offset| *offset >= at).peekable();
     let mut write_before = |offset: Offset, states: &ProducerStates| -> Result<()> {
         while let Some(due) = wanted.next_if(|due| *due <= offset) {
-            replace(overlay, &path(due), &states.snapshot().encode())?;
+            overlay.write(&path(due), &states.snapshot().encode())?;
         }
         Ok(())
     };
@@ -167,7 +167,7 @@ fn producers(overlay: &Overlay, folder: &PartitionDirectory, wrong: &Wrong, know
         })?;
         if wrong.txn_indexes.contains(base) {
             let made = txns.finish(&SegmentFile::TxnIndex.name(*base));
-            replace(overlay, &folder.file(*base, SegmentFile::TxnIndex), made.bytes())?;
+            overlay.write(&folder.file(*base, SegmentFile::TxnIndex), made.bytes())?;
         }
     }
     write_before(known.log_end, &states)
@@ -209,7 +209,7 @@ fn epochs(overlay: &Overlay, folder: &PartitionDirectory, known: Known) -> Resul
     {
         entries.push(latest);
     }
-    replace(overlay, &path, &EpochCheckpoint { entries }.encode())
+    overlay.write(&path, &EpochCheckpoint { entries }.encode())
 }
 
 fn read_latest(fs: &dyn Fs, path: &Path) -> Result<Option<EpochEntry>> {

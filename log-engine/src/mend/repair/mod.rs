@@ -21,7 +21,7 @@ use self::wrong::Wrong;
 use super::{Change, Overlay};
 use crate::checkpoint::CleanShutdown;
 use crate::error::{Error, Result};
-use crate::fs::{Fs, Kind, OpenMode, WriteFs, replace};
+use crate::fs::{Fs, Kind, OpenMode, WriteFs};
 use crate::inspect::{Finding, PartitionReport, Severity, Target, VerifyLevel, VerifyOptions, VerifyReport, verify};
 use crate::log::{DirectoryState, LogConfig, LogDirectory, PartitionDirectory, PartitionName, root_files};
 use crate::units::{Timestamp, TopicPartition};
@@ -266,7 +266,7 @@ impl Repair {
         let overlay = self.overlay();
         for change in &self.root_changes {
             match change {
-                Change::Write { path, bytes } => replace(&overlay, &self.root.join(path), bytes)?,
+                Change::Write { path, bytes } => overlay.write(&self.root.join(path), bytes)?,
                 Change::Remove { path } => overlay.remove(&self.root.join(path))?,
                 Change::Cut { .. } | Change::Rename { .. } => {}
             }

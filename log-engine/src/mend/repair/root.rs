@@ -8,7 +8,7 @@ use std::path::Path;
 
 use crate::checkpoint::{CleanShutdown, MAX_TEXT_BYTES, OffsetCheckpoint, PartitionOffset};
 use crate::error::{Error, Result};
-use crate::fs::{Fs, Source, replace};
+use crate::fs::{Fs, Source};
 use crate::inspect::{Finding, FindingCode, Severity};
 use crate::mend::Overlay;
 use crate::units::{Offset, TopicPartition};
@@ -65,7 +65,7 @@ pub(super) fn mend(
     }
     if mark {
         let marker = CleanShutdown { broker_epoch: Some(-1) };
-        replace(overlay, &dir.join(CleanShutdown::FILE_NAME), &marker.encode())?;
+        overlay.write(&dir.join(CleanShutdown::FILE_NAME), &marker.encode())?;
     }
     Ok(())
 }
@@ -114,7 +114,7 @@ fn readable_lines(overlay: &Overlay, path: &Path, name: &str, notes: &mut Vec<No
 }
 
 fn write(overlay: &Overlay, path: &Path, entries: Vec<PartitionOffset>) -> Result<()> {
-    replace(overlay, path, &OffsetCheckpoint { entries }.encode())
+    overlay.write(path, &OffsetCheckpoint { entries }.encode())
 }
 
 /// The lines of a checkpoint that can be read, each by itself, and those that cannot; of the two lines at its head nothing is told.
