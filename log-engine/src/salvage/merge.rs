@@ -187,8 +187,7 @@ struct Beside<'a> {
 impl Beside<'_> {
     /// Asked with rising batches.
     fn relation(&mut self, id: &Id) -> Result<Relation> {
-        while let Some(run) = self.runs.first().filter(|run| run.last < id.first) {
-            let _ = run;
+        while self.runs.first().is_some_and(|run| run.last < id.first) {
             self.runs = self.runs.get(1..).unwrap_or_default();
             (self.heads, self.next) = (None, None);
         }
