@@ -53,6 +53,8 @@ mod repair;
 mod round_trip;
 #[path = "all/salvage.rs"]
 mod salvage;
+#[path = "all/salvage_disk.rs"]
+mod salvage_disk;
 #[path = "all/scripts.rs"]
 mod scripts;
 #[path = "all/side_files.rs"]
