@@ -1,6 +1,6 @@
 //! Finding the next batch behind damage: the first place, byte by byte, where a batch stands whose checksum fits.
 
-use super::scan::{MAX_BUFFERED_BATCH, Scan, Step};
+use super::scan::{Frame, MAX_BUFFERED_BATCH, Scan, Step};
 use crate::batch::{Batch, FRAMING_LEN, HEADER_LEN};
 use crate::error::Result;
 use crate::units::FilePosition;
@@ -25,6 +25,25 @@ pub enum Resync {
 }
 
 impl Scan {
+    /// Shows each batch whose checksum fits to `each`, wherever it stands; what lies between them is passed over.
+    ///
+    /// # Errors
+    /// [`crate::Error::Io`] where reading fails.
+    pub fn each_sound(&mut self, mut each: impl FnMut(&Frame<'_>)) -> Result<()> {
+        loop {
+            let is_sound = match self.next()? {
+                Step::Batch(frame) if frame.check_crc().is_ok() => {
+                    each(&frame);
+                    true
+                }
+                Step::Batch(_) | Step::Stop(_) => false,
+            };
+            if !is_sound && !matches!(self.resync()?, Resync::Found(_)) {
+                return Ok(());
+            }
+        }
+    }
+
     /// Moves the walk to the next batch behind its position whose checksum fits, wherever it begins.
     ///
     /// # Errors
@@ -115,8 +134,23 @@ mod tests {
         out
     }
 
+    fn scan(bytes: Vec<u8>) -> Scan {
+        Scan::new(Source::new("x.log", Arc::new(MemoryFile::new(bytes))).unwrap())
+    }
+
     fn resync(bytes: Vec<u8>) -> Resync {
-        Scan::new(Source::new("x.log", Arc::new(MemoryFile::new(bytes))).unwrap()).resync().unwrap()
+        scan(bytes).resync().unwrap()
+    }
+
+    #[test]
+    fn all_sound_batches_are_shown_and_nothing_else() {
+        let mut wrong = batch(1);
+        *wrong.last_mut().unwrap() ^= 1;
+        let bytes = [batch(0), wrong, batch(2), vec![0; 40], batch(3), batch(4)[..30].to_vec()].concat();
+        let mut seen = Vec::new();
+        scan(bytes).each_sound(|frame| seen.push(frame.offset().get())).unwrap();
+        assert_eq!(seen, [0, 2, 3]);
+        scan(vec![]).each_sound(|_| panic!("there is none")).unwrap();
     }
 
     #[test]

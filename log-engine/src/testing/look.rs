@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 use crate::fs::Source;
 use crate::inspect::{Finding, StartOptions, Target, VerifyLevel, VerifyOptions, predict_start, verify};
 use crate::log::{BatchItem, LogReader, OnDamage, PartitionDirectory, Reading, RecordItem, View};
-use crate::segment::{Resync, Scan, Step};
+use crate::segment::Scan;
 use crate::units::{FilePosition, Offset, Timestamp};
 
 /// The time of looking: after every file was written.
@@ -119,17 +119,9 @@ fn read_records(log: &LogReader<'_>, view: View, seen: &mut Seen) -> Result<()> 
 /// # Errors
 /// [`Error::Io`], [`Error::NotReadable`] for a file that cannot be read.
 pub fn sound_batches(fs: &MemoryFs, file: &Path) -> Result<BTreeSet<FilePosition>, Error> {
-    let mut scan = Scan::new(Source::open(fs, file)?);
     let mut found = BTreeSet::new();
-    loop {
-        let is_sound = match scan.next()? {
-            Step::Batch(frame) if frame.check_crc().is_ok() => found.insert(frame.position()),
-            Step::Batch(_) | Step::Stop(_) => false,
-        };
-        if !is_sound && !matches!(scan.resync()?, Resync::Found(_)) {
-            return Ok(found);
-        }
-    }
+    Scan::new(Source::open(fs, file)?).each_sound(|frame| _ = found.insert(frame.position()))?;
+    Ok(found)
 }
 
 /// The `.log` files of the segments in the partitions of the directory.

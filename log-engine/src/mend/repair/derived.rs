@@ -6,7 +6,7 @@
 use std::path::Path;
 
 use super::wrong::Wrong;
-use crate::batch::Scratch;
+use crate::batch::{BatchHeader, Scratch};
 use crate::checkpoint::{EpochCheckpoint, EpochEntry, MAX_TEXT_BYTES};
 use crate::error::{Error, Result};
 use crate::fs::{Fs, Source, WriteFs};
@@ -14,7 +14,7 @@ use crate::log::PartitionDirectory;
 use crate::mend::Overlay;
 use crate::mend::interval::index_interval;
 use crate::producer::{MAX_SNAPSHOT_BYTES, Marker, ProducerSnapshot, ProducerStates};
-use crate::segment::{AbortedTxn, Frame, Indexer, Resync, Scan, SegmentFile, Step, TxnIndexBuilder};
+use crate::segment::{AbortedTxn, Indexer, Scan, SegmentFile, TxnIndexBuilder};
 use crate::units::Offset;
 
 /// As many batches in a row can have a wrong epoch themselves; more have the one that they say.
@@ -45,34 +45,9 @@ pub(super) fn make(overlay: &Overlay, folder: &PartitionDirectory, wrong: &Wrong
     Ok(())
 }
 
-/// Shows each sound batch of the `.log` at `path` to `each`, which ends the walk by saying so.
-fn sound_batches(
-    fs: &dyn Fs,
-    path: &Path,
-    held: Option<usize>,
-    mut each: impl FnMut(&Frame<'_>) -> Result<bool>,
-) -> Result<()> {
-    let scan = Scan::new(Source::open(fs, path)?);
-    let mut scan = match held {
-        Some(held) => scan.holding(held),
-        None => scan,
-    };
-    loop {
-        let is_sound = match scan.next()? {
-            Step::Batch(frame) if frame.check_crc().is_ok() => {
-                if !each(&frame)? {
-                    return Ok(());
-                }
-                true
-            }
-            Step::Batch(_) => false,
-            Step::Stop(crate::batch::Stop::End) => return Ok(()),
-            Step::Stop(_) => false,
-        };
-        if !is_sound && !matches!(scan.resync()?, Resync::Found(_)) {
-            return Ok(());
-        }
-    }
+/// A walk over the `.log` of the segment that begins at `base`.
+fn scan(overlay: &Overlay, folder: &PartitionDirectory, base: Offset) -> Result<Scan> {
+    Ok(Scan::new(Source::open(overlay, &folder.file(base, SegmentFile::Log))?))
 }
 
 fn indexes(overlay: &Overlay, folder: &PartitionDirectory, wrong: &Wrong, known: Known) -> Result<()> {
@@ -87,14 +62,13 @@ fn indexes(overlay: &Overlay, folder: &PartitionDirectory, wrong: &Wrong, known:
         }
         let mut indexer = Indexer::new(base, interval);
         let mut next = base;
-        sound_batches(overlay, &folder.file(base, SegmentFile::Log), Some(HELD), |frame| {
-            let (Ok(last), Ok(time)) = (frame.last_offset(), frame.max_timestamp()) else { return Ok(true) };
+        scan(overlay, folder, base)?.holding(HELD).each_sound(|frame| {
+            let (Ok(last), Ok(time)) = (frame.last_offset(), frame.max_timestamp()) else { return };
             if frame.offset() >= next && last >= frame.offset() && last.delta_from(base).is_some() {
                 // What an index does not take is found from the entry before.
                 let _ = indexer.add(frame.position(), last, time);
                 next = last.next();
             }
-            Ok(true)
         })?;
         let (made, _) = indexer.finish();
         if offsets {
@@ -145,11 +119,9 @@ fn producers(overlay: &Overlay, folder: &PartitionDirectory, wrong: &Wrong, know
         }
         write_before(*base, &states)?;
         let mut txns = TxnIndexBuilder::new(*base);
-        sound_batches(overlay, &folder.file(*base, SegmentFile::Log), None, |frame| {
-            let Some(header) = frame.header().filter(|header| header.base_offset() >= at) else { return Ok(true) };
-            if !header.has_producer() {
-                return Ok(true);
-            }
+        scan(overlay, folder, *base)?.each_sound(|frame| {
+            let is_wanted = |header: &&BatchHeader| header.base_offset() >= at && header.has_producer();
+            let Some(header) = frame.header().filter(is_wanted) else { return };
             let marker = frame.batch().ok().and_then(|batch| Marker::of(&batch, &mut scratch).ok().flatten());
             // A batch that its producer cannot have written says nothing of the others.
             if let Ok(Some(txn)) = states.apply(header, marker)
@@ -163,7 +135,6 @@ fn producers(overlay: &Overlay, folder: &PartitionDirectory, wrong: &Wrong, know
                     last_stable_offset: txn.last_stable_offset,
                 });
             }
-            Ok(true)
         })?;
         if wrong.txn_indexes.contains(base) {
             let made = txns.finish(&SegmentFile::TxnIndex.name(*base));
@@ -192,11 +163,10 @@ struct Run {
 fn epochs(overlay: &Overlay, folder: &PartitionDirectory, known: Known) -> Result<()> {
     let mut runs: Vec<Run> = Vec::new();
     for (base, _) in folder.logs() {
-        sound_batches(overlay, &folder.file(base, SegmentFile::Log), Some(HELD), |frame| {
-            let Some(header) = frame.header() else { return Ok(true) };
-            let entry = EpochEntry { epoch: header.leader_epoch(), start: header.base_offset() };
-            note_epoch(&mut runs, entry);
-            Ok(true)
+        scan(overlay, folder, base)?.holding(HELD).each_sound(|frame| {
+            if let Some(header) = frame.header() {
+                note_epoch(&mut runs, EpochEntry { epoch: header.leader_epoch(), start: header.base_offset() });
+            }
         })?;
     }
     let path = folder.path.join(EpochCheckpoint::FILE_NAME);
