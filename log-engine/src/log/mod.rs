@@ -42,6 +42,7 @@ pub use load::{LostDurable, RecoveryCut, RecoveryMode, RecoveryProgress, Recover
 pub use metadata::{OffsetMetadata, SegmentPosition};
 pub use open::{Closed, OpenOptions, ProgressCallback, RecoveryCheckpoint};
 pub(crate) use parallel::{available_threads, parallel};
+pub(crate) use producers::read_snapshot;
 pub use read::{Isolation, Read};
 pub use reader::{
     Answer, BatchItem, Batches, Checkpointed, Damage, Located, LogBatch, LogReader, LogRecord, OnDamage, Reading,

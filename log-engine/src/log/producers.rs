@@ -304,8 +304,7 @@ pub(crate) fn snapshots_in(fs: &dyn Fs, dir: &Path) -> Result<BTreeSet<Offset>> 
 }
 
 /// A snapshot as it stands on the disk.
-pub(super) fn read_snapshot(fs: &dyn WriteFs, path: &Path) -> Result<ProducerSnapshot> {
-    let fs: &dyn Fs = fs;
+pub(crate) fn read_snapshot(fs: &dyn Fs, path: &Path) -> Result<ProducerSnapshot> {
     ProducerSnapshot::decode(&Source::open(fs, path)?.read_all(MAX_SNAPSHOT_BYTES)?, path)
 }
 

@@ -9,8 +9,8 @@ use crate::epoch::LeaderEpochs;
 use crate::error::Result;
 use crate::fs::{Fs, Source, Stat};
 use crate::inspect::{Checkpoints, RootFiles, SmallFile};
-use crate::log::PartitionDirectory;
-use crate::producer::{MAX_SNAPSHOT_BYTES, ProducerSnapshot};
+use crate::log::{PartitionDirectory, read_snapshot};
+use crate::producer::ProducerSnapshot;
 use crate::segment::SegmentFile;
 use crate::units::Offset;
 
@@ -80,8 +80,7 @@ impl Replica {
     pub(super) fn snapshot(&self, fs: &dyn Fs, offset: Offset) -> Option<ProducerSnapshot> {
         self.folder.snapshots.get(&offset)?;
         let path = self.folder.file(offset, SegmentFile::Snapshot);
-        let bytes = Source::open(fs, &path).and_then(|source| source.read_all(MAX_SNAPSHOT_BYTES)).ok()?;
-        ProducerSnapshot::decode(&bytes, &path).ok()
+        read_snapshot(fs, &path).ok()
     }
 
     /// The first file that is not any more what it was when it was opened.

@@ -6,22 +6,19 @@ use super::code::FindingCode;
 use super::finding::{Findings, Place, Severity};
 use super::plan::Facts;
 use crate::error::{Error, Result, Rule};
-use crate::fs::{Fs, Source};
-use crate::producer::{MAX_SNAPSHOT_BYTES, ProducerSnapshot};
+use crate::fs::Fs;
+use crate::log::read_snapshot;
+use crate::producer::ProducerSnapshot;
 use crate::segment::SegmentFile;
 use crate::units::Offset;
 
 /// The snapshot in `path`; `None` if it is damaged, which is told elsewhere.
 pub(super) fn read(fs: &dyn Fs, path: &Path) -> Result<Option<ProducerSnapshot>> {
-    match decode(fs, path) {
+    match read_snapshot(fs, path) {
         Ok(snapshot) => Ok(Some(snapshot)),
         Err(Error::Corrupt(_)) => Ok(None),
         Err(other) => Err(other),
     }
-}
-
-fn decode(fs: &dyn Fs, path: &Path) -> Result<ProducerSnapshot> {
-    ProducerSnapshot::decode(&Source::open(fs, path)?.read_all(MAX_SNAPSHOT_BYTES)?, path)
 }
 
 /// Reads all snapshots; the offsets of the good ones.
@@ -34,7 +31,7 @@ pub(super) fn check(
     let mut good = Vec::new();
     for offset in snapshots {
         let name = SegmentFile::Snapshot.name(offset);
-        match decode(fs, &facts.path.join(&name)) {
+        match read_snapshot(fs, &facts.path.join(&name)) {
             Ok(_) => good.push(offset),
             Err(Error::Corrupt(corrupt)) => {
                 let code = match corrupt.rule {

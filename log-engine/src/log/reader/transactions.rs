@@ -11,7 +11,8 @@ use super::walk::OnDamage;
 use crate::batch::Scratch;
 use crate::error::{Error, Result};
 use crate::fs::Source;
-use crate::producer::{CompletedTransaction, MAX_SNAPSHOT_BYTES, Marker, ProducerSnapshot, ProducerStates};
+use crate::log::read_snapshot;
+use crate::producer::{CompletedTransaction, Marker, ProducerSnapshot, ProducerStates};
 use crate::segment::{AbortedTxn, SegmentFile, TxnIndex};
 use crate::units::Offset;
 
@@ -97,8 +98,7 @@ impl LogReader<'_> {
     /// The snapshot at `offset`, if there is a sound one.
     fn snapshot(&self, offset: Offset) -> Option<ProducerSnapshot> {
         let path = self.folder.file(offset, SegmentFile::Snapshot);
-        let bytes = Source::open(self.fs, &path).and_then(|source| source.read_all(MAX_SNAPSHOT_BYTES)).ok()?;
-        ProducerSnapshot::decode(&bytes, &path).ok()
+        read_snapshot(self.fs, &path).ok()
     }
 
     /// Applies the batches of `range` while `each` says so; it gets the offset behind the batch, and the transaction that it ended.

@@ -10,10 +10,10 @@ use crate::batch::{BatchHeader, Scratch};
 use crate::checkpoint::{EpochCheckpoint, EpochEntry, MAX_TEXT_BYTES};
 use crate::error::{Error, Result};
 use crate::fs::{Fs, Source, WriteFs};
-use crate::log::PartitionDirectory;
+use crate::log::{PartitionDirectory, read_snapshot};
 use crate::mend::Overlay;
 use crate::mend::interval::index_interval;
-use crate::producer::{MAX_SNAPSHOT_BYTES, Marker, ProducerSnapshot, ProducerStates};
+use crate::producer::{Marker, ProducerStates};
 use crate::segment::{AbortedTxn, Indexer, Scan, SegmentFile, TxnIndexBuilder};
 use crate::units::Offset;
 
@@ -99,9 +99,13 @@ fn producers(overlay: &Overlay, folder: &PartitionDirectory, wrong: &Wrong, know
     let (mut at, mut states) = (Offset::ZERO, ProducerStates::default());
     for offset in folder.snapshots.keys().rev().filter(|offset| **offset <= first && !wrong.snapshots.contains(offset))
     {
-        if let Some(snapshot) = read_snapshot(overlay, &path(*offset))? {
-            (at, states) = (*offset, ProducerStates::from_snapshot(&snapshot, None));
-            break;
+        match read_snapshot(overlay, &path(*offset)) {
+            Ok(snapshot) => {
+                (at, states) = (*offset, ProducerStates::from_snapshot(&snapshot, None));
+                break;
+            }
+            Err(Error::Corrupt(_)) => {}
+            Err(error) => return Err(error),
         }
     }
     let mut wanted = wanted.into_iter().filter(|offset| *offset >= at).peekable();
@@ -142,15 +146,6 @@ fn producers(overlay: &Overlay, folder: &PartitionDirectory, wrong: &Wrong, know
         }
     }
     write_before(known.log_end, &states)
-}
-
-fn read_snapshot(fs: &dyn Fs, path: &Path) -> Result<Option<ProducerSnapshot>> {
-    let read = Source::open(fs, path).and_then(|source| source.read_all(MAX_SNAPSHOT_BYTES));
-    match read.and_then(|bytes| ProducerSnapshot::decode(&bytes, path)) {
-        Ok(snapshot) => Ok(Some(snapshot)),
-        Err(Error::Corrupt(_)) => Ok(None),
-        Err(error) => Err(error),
-    }
 }
 
 /// Batches in a row that say the same epoch.

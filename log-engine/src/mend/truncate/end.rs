@@ -6,14 +6,14 @@ use std::sync::Arc;
 use super::{Subject, TruncateError, Truncation};
 use crate::checkpoint::OffsetCheckpoint;
 use crate::error::{Error, Result};
-use crate::fs::{Fs, Source, WriteFs};
+use crate::fs::{Fs, WriteFs};
 use crate::log::{
     BatchItem, Log, LogConfig, LogReader, ManualClock, OnDamage, OpenOptions, PartitionDirectory, RecoveryMode,
-    RunTasks,
+    RunTasks, read_snapshot,
 };
 use crate::mend::interval::index_interval;
 use crate::mend::{Change, Overlay};
-use crate::producer::{MAX_SNAPSHOT_BYTES, ProducerSnapshot, SnapshotEntry};
+use crate::producer::SnapshotEntry;
 use crate::segment::{MAX_INDEX_BYTES, SegmentFile, SegmentName};
 use crate::units::{Offset, Timestamp};
 
@@ -167,7 +167,6 @@ fn open_transactions(fs: &dyn Fs, folder: &PartitionDirectory, end: Offset) -> R
     if !folder.snapshots.contains_key(&end) {
         return Ok(Vec::new());
     }
-    let path = folder.file(end, SegmentFile::Snapshot);
-    let snapshot = ProducerSnapshot::decode(&Source::open(fs, &path)?.read_all(MAX_SNAPSHOT_BYTES)?, &path)?;
+    let snapshot = read_snapshot(fs, &folder.file(end, SegmentFile::Snapshot))?;
     Ok(snapshot.entries.into_iter().filter(|entry| entry.txn_first_offset.is_some()).collect())
 }
