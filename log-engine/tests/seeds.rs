@@ -64,8 +64,8 @@ fn check_repair(disk: &SimFs) -> Result<(), String> {
                 return Err(format!("the plan would {change:?}"));
             }
         }
-        if plan.after.batches < plan.before.batches || plan.records_dropped() > 0 {
-            return Err(format!("{} of {} batches are left", plan.after.batches, plan.before.batches));
+        if plan.after().batches < plan.before.batches || plan.records_dropped() > 0 {
+            return Err(format!("{} of {} batches are left", plan.after().batches, plan.before.batches));
         }
     }
     Ok(())

@@ -148,7 +148,7 @@ impl Place {
         let mut left = self.left(family, repair.root(), of_root);
         for folder in repair.folders() {
             let plan = repair.plan(folder, progress.counter())?;
-            left.extend(self.left(family, repair.root(), plan.after.findings.iter()));
+            left.extend(self.left(family, repair.root(), plan.after().findings.iter()));
             changes.extend(plan.changes.iter().filter(is_ours).cloned());
         }
         drop(progress);

@@ -245,7 +245,7 @@ fn a_directory_that_was_left_in_a_hurry_is_marked_as_cleanly_stopped() {
         let how = RepairOptions { mark_clean: true, index_interval: None, ..options(RepairLevel::Derived) };
         let planned = plan(root, how).unwrap();
         for plan in &planned.plans {
-            let left: Vec<_> = plan.after.findings.iter().filter(|f| f.severity == Severity::Error).collect();
+            let left: Vec<_> = plan.after().findings.iter().filter(|f| f.severity == Severity::Error).collect();
             assert!(plan.is_whole(), "{case} {}: {left:?}", plan.path.display());
         }
         let run = apply(root, &planned, true);

@@ -130,16 +130,16 @@ impl DirectoryRow {
 
 impl PartitionRow {
     pub(super) fn of(plan: &PartitionPlan) -> Self {
-        let left = plan.after.findings.iter().filter(|finding| finding.severity > Severity::Info);
+        let left = plan.after().findings.iter().filter(|finding| finding.severity > Severity::Info);
         Self {
             path: plan.path.display().to_string(),
             before: plan.before.state().name(),
-            after: plan.after.state().name(),
+            after: plan.after().state().name(),
             changes: plan.changes.iter().map(ChangeRow::of).collect(),
             records: plan.before.records,
             records_dropped: plan.records_dropped(),
             left: left.map(FindingRow::of).collect(),
-            failed: plan.after.failures.iter().map(ToString::to_string).collect(),
+            failed: plan.after().failures.iter().map(ToString::to_string).collect(),
         }
     }
 

@@ -98,21 +98,28 @@ pub struct PartitionPlan {
     pub changes: Vec<Change>,
     /// What is found now.
     pub before: PartitionReport,
-    /// What would be found then.
-    pub after: PartitionReport,
+    /// What would be found then; `None` for the same, where nothing is to be done.
+    after: Option<PartitionReport>,
 }
 
 impl PartitionPlan {
+    /// What would be found then.
+    #[must_use]
+    pub fn after(&self) -> &PartitionReport {
+        self.after.as_ref().unwrap_or(&self.before)
+    }
+
     /// Data records that would be gone.
     #[must_use]
-    pub const fn records_dropped(&self) -> u64 {
-        self.before.records.saturating_sub(self.after.records)
+    pub fn records_dropped(&self) -> u64 {
+        self.before.records.saturating_sub(self.after().records)
     }
 
     /// True if nothing would be left that keeps the partition from being marked as cleanly stopped.
     #[must_use]
     pub fn is_whole(&self) -> bool {
-        self.after.failures.is_empty() && !self.after.findings.iter().any(|finding| finding.severity == Severity::Error)
+        let after = self.after();
+        after.failures.is_empty() && !after.findings.iter().any(|finding| finding.severity == Severity::Error)
     }
 }
 
@@ -296,9 +303,9 @@ impl Repair {
             RepairLevel::Derived => self.derive(&overlay, folder, &before)?,
         }
         let in_folder = |change: &Change| self.root.join(change.path()).starts_with(folder);
-        let changes: Vec<Change> = overlay.changes(&self.root)?.into_iter().filter(in_folder).collect();
-        let after = self.check(&overlay, folder, done)?;
-        let mut changes = changes;
+        let mut changes: Vec<Change> = overlay.changes(&self.root)?.into_iter().filter(in_folder).collect();
+        // The logs are large: what stays as it is, is not read again.
+        let after = if changes.is_empty() { None } else { Some(self.check(&overlay, folder, done)?) };
         if let Some(stray) = self.strays.get(folder) {
             let relative = |path: &Path| path.strip_prefix(&self.root).unwrap_or(path).to_owned();
             changes.push(Change::Rename { from: relative(folder), to: relative(stray) });
