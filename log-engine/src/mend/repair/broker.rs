@@ -9,10 +9,9 @@ use crate::checkpoint::{CleanShutdown, OffsetCheckpoint};
 use crate::encoding::crc32c;
 use crate::error::{Error, Result};
 use crate::fs::{Fs, OpenMode, WriteFs};
-use crate::inspect::{FailureEffect, RootFiles, StartOptions, predict_start};
+use crate::inspect::{Checkpoints, FailureEffect, RootFiles, StartOptions, predict_start};
 use crate::log::{
-    DirectoryState, Log, LogConfig, ManualClock, OpenOptions, PartitionDirectory, PartitionName, RecoveryMode,
-    RunTasks, root_files,
+    DirectoryState, Log, LogConfig, ManualClock, OpenOptions, PartitionDirectory, RecoveryMode, RunTasks, root_files,
 };
 use crate::mend::Overlay;
 use crate::mend::interval::index_interval;
@@ -87,25 +86,22 @@ pub(super) fn start(
     folder: &Path,
     options: &RepairOptions,
 ) -> Result<()> {
-    let files = RootFiles::read(below, root);
-    let name = folder.file_name().and_then(|name| name.to_str()).and_then(PartitionName::parse);
-    let is_live = name.as_ref().is_some_and(|name| name.state == DirectoryState::Live);
-    let offset_in = |checkpoint: &str| {
-        let known = files.checkpoints().into_iter().find(|(name, _)| *name == checkpoint)?.1.content()?;
-        known.by_partition().get(&name.as_ref().filter(|_| is_live)?.partition).copied()
-    };
+    let listed = PartitionDirectory::list(below, folder)?;
+    // Checkpoints speak of the partition itself, not of copies on their way in or out.
+    let is_live = listed.name.as_ref().is_some_and(|name| name.state == DirectoryState::Live);
+    let known = if is_live { Checkpoints::of(&RootFiles::read(below, root), &listed) } else { Checkpoints::default() };
     let is_metadata_log = folder.file_name().is_some_and(|name| name == root_files::METADATA_LOG);
     let opening = OpenOptions {
         mode: RecoveryMode::Kafka,
         clean: below.stat(&root.join(CleanShutdown::FILE_NAME))?.is_some() && !is_metadata_log,
-        recovery_point: offset_in(OffsetCheckpoint::RECOVERY_POINT).unwrap_or(Offset::ZERO),
-        log_start: offset_in(OffsetCheckpoint::LOG_START).unwrap_or(Offset::ZERO),
+        recovery_point: known.recovery_point.unwrap_or(Offset::ZERO),
+        log_start: known.log_start.unwrap_or(Offset::ZERO),
         clock: Arc::new(ManualClock::at(options.now)),
         ..OpenOptions::default()
     };
     let index_interval_bytes = match options.index_interval {
         Some(interval) => interval,
-        None => index_interval(below, &PartitionDirectory::list(below, folder)?, |_| true)?,
+        None => index_interval(below, &listed, |_| true)?,
     };
     let config = LogConfig { index_interval_bytes, ..options.config.clone() };
     let (log, _) = Log::open(Arc::new(overlay.clone()), folder, config, opening)?;
