@@ -29,7 +29,7 @@ pub use map::Mapping;
 pub use memory::MemoryFile;
 pub use os::OsFs;
 pub use replace::replace;
-pub(crate) use replace::write_whole;
+pub(crate) use replace::{temporary, write_whole};
 pub use slice::{FileSlice, SliceGuard};
 pub(crate) use source::AlignedBuffer;
 pub use source::Source;

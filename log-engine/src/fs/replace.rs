@@ -37,7 +37,8 @@ pub(crate) fn write_whole(fs: &dyn WriteFs, path: &Path, bytes: &[u8]) -> Result
     file.sync().map_err(|e| Error::io("sync", path, e))
 }
 
-fn temporary(path: &Path) -> PathBuf {
+/// Under which name a file is written before it takes its place.
+pub(crate) fn temporary(path: &Path) -> PathBuf {
     let mut name = OsString::from(path);
     name.push(".tmp");
     name.into()

@@ -14,7 +14,7 @@ use super::change::Change;
 use super::journal::{Content, Line, Original};
 use crate::encoding::{crc32c, crc32c_append};
 use crate::error::{Error, Result};
-use crate::fs::{Kind, OpenMode, Source, WriteFs, write_all_at};
+use crate::fs::{Kind, OpenMode, Source, WriteFile, WriteFs, temporary, write_all_at, write_whole};
 
 /// The file that tells what was done.
 pub(super) const JOURNAL: &str = "journal";
@@ -88,10 +88,10 @@ impl Run {
     /// stands, and for a second change of one file's content.
     pub fn prepare(&mut self, change: &Change) -> Result<()> {
         let named = self.root.join(change.path());
-        // Where the file lies before the changes that were prepared so far.
-        let path = self.before(change.path()).map_or_else(|| named.clone(), |name| self.root.join(name));
-        let is_new = self.before(change.path()).is_none();
-        let there = if is_new { None } else { self.fs.stat(&path)? };
+        // Where the file lies before the changes that were prepared so far, if it does.
+        let before = self.before(change.path()).map(|name| self.root.join(name));
+        let there = before.as_ref().map(|path| self.fs.stat(path)).transpose()?.flatten();
+        let path = before.unwrap_or_else(|| named.clone());
         if matches!(change, Change::Write { .. } | Change::Cut { .. }) && !self.touched.insert(change.path().to_owned())
         {
             return Err(Error::NotReadable { path, what: "a file that is changed twice in one run" });
@@ -167,9 +167,7 @@ impl Run {
     fn bring(&self, number: u64, bytes: &[u8], like: &Path) -> Result<()> {
         self.has_room(bytes.len() as u64)?;
         let to = new_at(&self.dir, number);
-        let file = self.fs.open_write(&to, OpenMode::New)?;
-        write_all_at(&*file, &to, bytes, 0)?;
-        file.sync().map_err(|e| Error::io("sync", &to, e))?;
+        write_whole(self.fs.as_ref(), &to, bytes)?;
         self.fs.take_after(&to, like)
     }
 
@@ -282,33 +280,39 @@ pub(super) fn new_at(run: &Path, number: u64) -> PathBuf {
 
 /// Length and checksum of what a file holds from byte `from` on.
 pub(super) fn content(source: &Source, from: u64) -> Result<Content> {
-    let mut piece = vec![0; PIECE];
-    let (mut at, mut crc) = (from, 0);
-    loop {
-        let read = source.read_at(&mut piece, at)?;
-        if read == 0 {
-            return Ok(Content { len: at.saturating_sub(from), crc });
-        }
-        crc = crc32c_append(crc, piece.get(..read).unwrap_or_default());
-        at = at.saturating_add(read as u64);
-    }
+    let mut crc = 0;
+    let len = each_piece(source, from, |piece, _| {
+        crc = crc32c_append(crc, piece);
+        Ok(())
+    })?;
+    Ok(Content { len, crc })
 }
 
 /// Makes a durable file of what `source` holds from byte `from` on.
 pub(super) fn copy(fs: &dyn WriteFs, source: &Source, from: u64, to: &Path) -> Result<()> {
     let file = fs.open_write(to, OpenMode::Any)?;
     file.set_len(0).map_err(|e| Error::io("truncate", to, e))?;
+    pour(source, from, &*file, to, 0)
+}
+
+/// Writes what `source` holds from byte `from` on to the file `path`, from `position` on, durably.
+pub(super) fn pour(source: &Source, from: u64, file: &dyn WriteFile, path: &Path, position: u64) -> Result<()> {
+    each_piece(source, from, |piece, at| write_all_at(file, path, piece, position.saturating_add(at)))?;
+    file.sync().map_err(|e| Error::io("sync", path, e))
+}
+
+/// Shows what `source` holds from byte `from` on to `each`, with how far behind `from` each piece lies; the bytes that there are.
+fn each_piece(source: &Source, from: u64, mut each: impl FnMut(&[u8], u64) -> Result<()>) -> Result<u64> {
     let mut piece = vec![0; PIECE];
-    let mut at = from;
+    let mut at: u64 = 0;
     loop {
-        let read = source.read_at(&mut piece, at)?;
+        let read = source.read_at(&mut piece, from.saturating_add(at))?;
         if read == 0 {
-            break;
+            return Ok(at);
         }
-        write_all_at(&*file, to, piece.get(..read).unwrap_or_default(), at.saturating_sub(from))?;
+        each(piece.get(..read).unwrap_or_default(), at)?;
         at = at.saturating_add(read as u64);
     }
-    file.sync().map_err(|e| Error::io("sync", to, e))
 }
 
 pub(super) fn set_modified(fs: &dyn WriteFs, path: &Path, modified: Option<SystemTime>) -> Result<()> {
@@ -323,9 +327,7 @@ pub(super) fn put(fs: &dyn WriteFs, from: &Path, to: &Path) -> Result<()> {
         Err(Error::Io { source, .. }) if source.kind() == io::ErrorKind::CrossesDevices => {}
         other => return other,
     }
-    let mut name = to.as_os_str().to_owned();
-    name.push(".tmp");
-    let temporary = PathBuf::from(name);
+    let temporary = temporary(to);
     copy(fs, &Source::open(fs, from)?, 0, &temporary)?;
     fs.take_after(&temporary, from)?;
     set_modified(fs, &temporary, fs.stat(from)?.and_then(|stat| stat.modified))?;

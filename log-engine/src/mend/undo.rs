@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::journal::{Content, Line, MAX_JOURNAL_BYTES, Original, parse};
-use super::run::{JOURNAL, content, copy, kept_at, new_at, put, set_modified, sync_all};
+use super::run::{JOURNAL, content, copy, kept_at, new_at, pour, put, set_modified, sync_all};
 use crate::error::{Error, Result};
 use crate::fs::{OpenMode, Source, WriteFs, write_all_at};
 
@@ -173,7 +173,8 @@ impl Undo {
                 put(fs, &back, &path)?;
             }
             Line::Cut { len, original, .. } => {
-                append(fs, &Source::open(fs, &kept)?, &path, *len)?;
+                let file = fs.open_write(&path, OpenMode::Existing)?;
+                pour(&Source::open(fs, &kept)?, 0, &*file, &path, *len)?;
                 set_modified(fs, &path, original.modified)?;
             }
             _ => put(fs, &kept, &path)?,
@@ -258,20 +259,4 @@ fn found_cut(source: &Source, len: u64, original: &Original) -> Result<Found> {
     } else {
         Found::Other
     })
-}
-
-/// Writes what `kept` holds to where the file was cut.
-fn append(fs: &dyn WriteFs, kept: &Source, path: &Path, len: u64) -> Result<()> {
-    let file = fs.open_write(path, OpenMode::Existing)?;
-    let mut piece = vec![0; 1 << 20];
-    let mut at = 0;
-    loop {
-        let read = kept.read_at(&mut piece, at)?;
-        if read == 0 {
-            break;
-        }
-        write_all_at(&*file, path, piece.get(..read).unwrap_or_default(), len.saturating_add(at))?;
-        at = at.saturating_add(read as u64);
-    }
-    file.sync().map_err(|e| Error::io("sync", path, e))
 }
