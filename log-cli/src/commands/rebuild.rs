@@ -131,9 +131,7 @@ impl Place {
         global: &Global,
     ) -> Result<Directory, CliError> {
         let wanted = arguments.targets.wanted()?;
-        let selected = |partition: Option<&TopicPartition>| {
-            wanted.takes(partition.map(|it| it.topic.as_str()), partition.map(|it| it.partition))
-        };
+        let selected = |partition: Option<&TopicPartition>| wanted.takes_partition(partition);
         let now = Timestamp::new(jiff::Timestamp::now().as_millisecond());
         let options = RepairOptions { jobs: global.threads(), ..RepairOptions::new(now) };
         // Each log is looked at before and after.

@@ -8,7 +8,7 @@ use log_engine::fs::{Source, StreamFile};
 use log_engine::inspect::Target;
 use log_engine::log::{DirectoryState, LogDirectory, PartitionDirectory, PartitionName, root_files};
 use log_engine::segment::{SegmentFile, SegmentName};
-use log_engine::{Error, Fs, LogReader};
+use log_engine::{Error, Fs, LogReader, TopicPartition};
 
 use crate::error::CliError;
 
@@ -230,6 +230,11 @@ impl Wanted {
     pub(crate) fn takes(&self, topic: Option<&str>, partition: Option<i32>) -> bool {
         self.topics.as_ref().is_none_or(|topics| topic.is_some_and(|topic| topics.is_match(topic)))
             && self.partitions.as_ref().is_none_or(|numbers| partition.is_some_and(|number| numbers.contains(number)))
+    }
+
+    /// As [`Self::takes`], for the partition that a folder's name says.
+    pub(crate) fn takes_partition(&self, partition: Option<&TopicPartition>) -> bool {
+        self.takes(partition.map(|it| it.topic.as_str()), partition.map(|it| it.partition))
     }
 
     /// True if nothing is left out.

@@ -157,9 +157,7 @@ impl Reports<'_> {
 
     fn verified(&self) -> Result<Verified, CliError> {
         let wanted = self.arguments.targets.wanted()?;
-        let selected = |partition: Option<&TopicPartition>| {
-            wanted.takes(partition.map(|it| it.topic.as_str()), partition.map(|it| it.partition))
-        };
+        let selected = |partition: Option<&TopicPartition>| wanted.takes_partition(partition);
         let (fs, targets) = (&**self.fs, &self.found.targets);
         let options =
             VerifyOptions { level: VerifyLevel::Deep, jobs: self.global.threads(), ..VerifyOptions::new(self.now) };

@@ -160,9 +160,7 @@ fn look(
     only: &[PathBuf],
 ) -> Result<Document, CliError> {
     let wanted = arguments.targets.wanted()?;
-    let selected = |partition: Option<&TopicPartition>| {
-        wanted.takes(partition.map(|it| it.topic.as_str()), partition.map(|it| it.partition))
-    };
+    let selected = |partition: Option<&TopicPartition>| wanted.takes_partition(partition);
     let options = VerifyOptions {
         level: family.level(),
         jobs: global.threads(),

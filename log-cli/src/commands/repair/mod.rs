@@ -169,9 +169,7 @@ pub(crate) fn run(arguments: &Arguments, global: &Global) -> Result<Exit, CliErr
     if options.mark_clean && options.level == RepairLevel::Broker {
         return Err(CliError::usage("--mark-clean after what a broker would do is --level tail --mark-clean"));
     }
-    let selected = |partition: Option<&TopicPartition>| {
-        wanted.takes(partition.map(|it| it.topic.as_str()), partition.map(|it| it.partition))
-    };
+    let selected = |partition: Option<&TopicPartition>| wanted.takes_partition(partition);
     let mut document = Document::default();
     for target in &targets {
         let mut row = one(&fs, target, arguments, &options, &selected, global)?;

@@ -169,9 +169,7 @@ pub(super) fn find(fs: &dyn Fs, arguments: &TargetArgs) -> Result<Found, CliErro
 fn look(fs: &dyn Fs, arguments: &Arguments, global: &Global, found: &Found) -> Result<Document, CliError> {
     let targets = &found.targets;
     let wanted = arguments.targets.wanted()?;
-    let selected = |partition: Option<&TopicPartition>| {
-        wanted.takes(partition.map(|it| it.topic.as_str()), partition.map(|it| it.partition))
-    };
+    let selected = |partition: Option<&TopicPartition>| wanted.takes_partition(partition);
     let options = options(arguments, global)?;
     let progress = Progress::start("verify", total_bytes(fs, targets), global.quiet);
     let report = verify(fs, targets, &options, &selected, progress.counter())?;
