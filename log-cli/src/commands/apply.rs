@@ -1,16 +1,19 @@
 //! What commands share that change a log directory: a plan by default, `--apply`, the lock of a broker, the originals beside the directory.
 
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use log_engine::OsFs;
-use log_engine::log::root_files;
-use log_engine::mend::{Change, DirectoryLock, Run};
+use log_engine::inspect::Target;
+use log_engine::log::{PartitionDirectory, root_files};
+use log_engine::mend::{Change, DirectoryLock, Note, Run};
 use log_engine::{Error, Fs};
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::error::CliError;
+use crate::render::escaped;
 
 /// How to change something.
 #[derive(Debug, clap::Args)]
@@ -122,11 +125,58 @@ impl ApplyArgs {
     }
 }
 
+/// Something that a person has to know, or to decide.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct NoteRow {
+    pub(super) file: String,
+    pub(super) message: String,
+}
+
+impl NoteRow {
+    pub(super) fn of(note: &Note) -> Self {
+        Self { file: note.file.clone(), message: note.message.clone() }
+    }
+}
+
 impl Applied {
     /// Carries out what was prepared.
     pub(super) fn of(run: Run, id: String) -> Result<Self, CliError> {
         let kept = run.path().display().to_string();
         Ok(Self { run: id, kept, changes: run.carry_out()?.changes })
+    }
+}
+
+/// Says to people what was done, or how it is: by the same command with `--apply` and `also`.
+pub(super) fn write_ending(out: &mut impl Write, applied: Option<&Applied>, also: &str) -> io::Result<()> {
+    let bold = anstyle::Style::new().bold();
+    match applied {
+        Some(applied) => writeln!(out, "Done: run {}, the originals are in {}", applied.run, escaped(&applied.kept)),
+        None => writeln!(out, "Nothing was changed. {bold}next{bold:#}: the same with --apply{also}"),
+    }
+}
+
+/// The folder of the one partition that `dir` names.
+pub(super) fn partition_at(fs: &dyn Fs, dir: &Path) -> Result<PartitionDirectory, CliError> {
+    match Target::of(fs, &whole(dir)?)? {
+        Target::Partition(folder) => Ok(folder),
+        Target::LogDirectory(_) | Target::File(_) => {
+            Err(CliError::usage(format!("{} is not the folder of one partition", dir.display())))
+        }
+    }
+}
+
+/// The log directory around the folder of a partition, if it lies in one.
+pub(super) fn log_dir_around(fs: &dyn Fs, folder: &Path) -> Option<PathBuf> {
+    let parent = folder.parent()?;
+    matches!(Target::of(fs, parent), Ok(Target::LogDirectory(_))).then(|| parent.to_owned())
+}
+
+/// The log directory that a target is, or lies in.
+pub(super) fn log_dir(fs: &dyn Fs, target: &Target) -> Option<PathBuf> {
+    match target {
+        Target::LogDirectory(dir) => Some(dir.path.clone()),
+        Target::Partition(folder) => log_dir_around(fs, &folder.path),
+        Target::File(_) => None,
     }
 }
 

@@ -10,7 +10,7 @@ use log_engine::{Fs, Timestamp, TopicPartition};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::apply::{Applied, ApplyArgs, ChangeRow, whole};
+use super::apply::{Applied, ApplyArgs, ChangeRow, NoteRow, log_dir, whole, write_ending};
 use super::check::Family;
 use super::verify::document::Found;
 use super::verify::total_bytes;
@@ -62,14 +62,6 @@ struct Directory {
     applied: Option<Applied>,
 }
 
-/// Something to know.
-#[derive(Debug, Serialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-struct NoteRow {
-    file: String,
-    message: String,
-}
-
 /// Where something is rebuilt.
 struct Place {
     target: Target,
@@ -114,12 +106,7 @@ impl Place {
             }
             target => (target, None),
         };
-        let lock = match &target {
-            Target::LogDirectory(dir) => Some(dir.path.clone()),
-            Target::Partition(folder) => folder.path.parent().map(Path::to_owned),
-            Target::File(_) => None,
-        };
-        let lock = lock.filter(|dir| matches!(Target::of(fs, dir), Ok(Target::LogDirectory(_))));
+        let lock = log_dir(fs, &target);
         Ok(Self { target, only, lock })
     }
 
@@ -154,7 +141,7 @@ impl Place {
         let mut directory = Directory {
             directory: repair.root().display().to_string(),
             changes: changes.iter().map(ChangeRow::of).collect(),
-            notes: notes.map(|note| NoteRow { file: note.file.clone(), message: note.message.clone() }).collect(),
+            notes: notes.map(NoteRow::of).collect(),
             left,
             applied: None,
         };
@@ -207,12 +194,8 @@ fn print(family: Family, document: &Document) -> io::Result<()> {
         for found in &dir.left {
             writeln!(out, "  {} stays: {}  {}", found.code, escaped(&found.file), escaped(&found.message))?;
         }
-        match &dir.applied {
-            Some(applied) => {
-                writeln!(out, "Done: run {}, the originals are in {}", applied.run, escaped(&applied.kept))?;
-            }
-            None if dir.changes.is_empty() => {}
-            None => writeln!(out, "Nothing was changed. {bold}next{bold:#}: the same with --apply")?,
+        if !dir.changes.is_empty() {
+            write_ending(&mut out, dir.applied.as_ref(), "")?;
         }
     }
     out.flush()

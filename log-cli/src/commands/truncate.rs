@@ -5,14 +5,13 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use log_engine::inspect::Target;
 use log_engine::log::PartitionDirectory;
 use log_engine::mend::{TruncateError, TruncateTarget, Truncation, plan_truncation};
 use log_engine::{Fs, LeaderEpoch, Offset};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::apply::{Applied, ApplyArgs, ChangeRow, whole};
+use super::apply::{Applied, ApplyArgs, ChangeRow, log_dir_around, partition_at, write_ending};
 use crate::cli::Global;
 use crate::error::{CliError, Exit};
 use crate::human;
@@ -127,12 +126,8 @@ pub(crate) fn run(arguments: &Arguments, global: &Global) -> Result<Exit, CliErr
     };
     let target = arguments.to.target()?;
     let fs = global.fs();
-    let path = whole(dir)?;
-    let Target::Partition(folder) = Target::of(&*fs, &path)? else {
-        return Err(CliError::usage(format!("{} is not the folder of one partition", dir.display())));
-    };
-    let around = path.parent().filter(|parent| matches!(Target::of(&*fs, parent), Ok(Target::LogDirectory(_))));
-    let _held = arguments.how.hold(around)?;
+    let folder = partition_at(&*fs, dir)?;
+    let _held = arguments.how.hold(log_dir_around(&*fs, &folder.path).as_deref())?;
     let truncation = plan(&fs, &folder, target)?;
     let name = folder.path.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let is_to_be_done = !truncation.changes.is_empty();
@@ -213,9 +208,6 @@ fn print(document: &Document) -> io::Result<()> {
         let (producer, first) = (open.producer_id, open.first_offset);
         writeln!(out, "  producer {producer} has a transaction open since offset {first}: read_committed waits there")?;
     }
-    match &document.applied {
-        Some(applied) => writeln!(out, "Done: run {}, the originals are in {}", applied.run, escaped(&applied.kept))?,
-        None => writeln!(out, "Nothing was changed. {bold}next{bold:#}: the same with --apply --confirm {name}")?,
-    }
+    write_ending(&mut out, document.applied.as_ref(), &format!(" --confirm {name}"))?;
     out.flush()
 }

@@ -5,13 +5,12 @@ use std::path::PathBuf;
 
 use log_engine::Offset;
 use log_engine::checkpoint::Uuid;
-use log_engine::inspect::Target;
 use log_engine::mend::{CheckpointLines, SetError, plan_set};
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::cli::Global;
-use crate::commands::apply::{Applied, ApplyArgs, ChangeRow, whole};
+use crate::commands::apply::{Applied, ApplyArgs, ChangeRow, log_dir_around, partition_at, write_ending};
 use crate::error::{CliError, Exit};
 use crate::output::{self, Format};
 use crate::render::escaped;
@@ -102,14 +101,10 @@ pub(super) fn run(arguments: &Arguments, global: &Global) -> Result<Exit, CliErr
         });
     }
     let fs = global.fs();
-    let path = whole(dir)?;
-    let Target::Partition(folder) = Target::of(&*fs, &path)? else {
-        return Err(CliError::usage(format!("{} is not the folder of one partition", dir.display())));
-    };
-    let around = path.parent().filter(|parent| matches!(Target::of(&*fs, parent), Ok(Target::LogDirectory(_))));
-    let _held = arguments.how.hold(around)?;
+    let folder = partition_at(&*fs, dir)?;
+    let _held = arguments.how.hold(log_dir_around(&*fs, &folder.path).as_deref())?;
     let plan = plan_set(&fs, &folder, &lines).map_err(refused)?;
-    let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let name = folder.path.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let is_to_be_done = !plan.changes.is_empty();
     let mut document = Document {
         schema: Version::One,
@@ -165,9 +160,6 @@ fn print(document: &Document) -> io::Result<()> {
         let (from, to) = (document.log_start, document.new_log_start);
         writeln!(out, "  the log starts at {to} instead of {from}: a broker deletes segments that lie before it")?;
     }
-    match &document.applied {
-        Some(applied) => writeln!(out, "Done: run {}, the originals are in {}", applied.run, escaped(&applied.kept))?,
-        None => writeln!(out, "Nothing was changed. {bold}next{bold:#}: the same with --apply")?,
-    }
+    write_ending(&mut out, document.applied.as_ref(), "")?;
     out.flush()
 }

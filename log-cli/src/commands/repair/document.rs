@@ -5,7 +5,7 @@ use log_engine::mend::{Change, PartitionPlan, Repair};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::commands::apply::{Applied, ChangeRow};
+use crate::commands::apply::{Applied, ChangeRow, NoteRow};
 use crate::error::{CliError, Exit};
 
 /// What was done, or would be.
@@ -77,13 +77,6 @@ pub(super) struct FindingRow {
     pub(super) message: String,
 }
 
-/// Something that a person has to know, or to decide.
-#[derive(Debug, Serialize, JsonSchema)]
-pub(super) struct NoteRow {
-    pub(super) file: String,
-    pub(super) message: String,
-}
-
 impl FindingRow {
     fn of(finding: &Finding) -> Self {
         Self {
@@ -102,12 +95,11 @@ impl FindingRow {
 
 impl DirectoryRow {
     pub(super) fn of(repair: &Repair) -> Self {
-        let note = |note: &log_engine::mend::Note| NoteRow { file: note.file.clone(), message: note.message.clone() };
         Self {
             path: repair.root().display().to_string(),
             changes: Vec::new(),
             left: repair.root_errors().iter().map(FindingRow::of).collect(),
-            notes: repair.notes().iter().map(note).collect(),
+            notes: repair.notes().iter().map(NoteRow::of).collect(),
             partitions: Vec::new(),
             marked: None,
             applied: None,

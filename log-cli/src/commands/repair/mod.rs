@@ -5,7 +5,7 @@ mod text;
 mod undo;
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use log_engine::inspect::Target;
@@ -13,7 +13,8 @@ use log_engine::mend::{Change, PartitionPlan, Repair, RepairLevel, RepairOptions
 use log_engine::{Fs, LogConfig, OsFs, Timestamp, TopicPartition};
 
 use self::document::{DirectoryRow, Document, PartitionRow};
-use super::apply::{Applied, ApplyArgs, whole};
+use super::apply::{Applied, ApplyArgs, log_dir, whole};
+use super::verify::total_bytes;
 use crate::cli::Global;
 use crate::error::{CliError, Exit};
 use crate::output::{self, Format};
@@ -199,7 +200,8 @@ fn one(
 ) -> Result<DirectoryRow, CliError> {
     let dir = log_dir(&**fs, target);
     let _held = arguments.how.hold(dir.as_deref())?;
-    let progress = Progress::start("repair", bytes(&**fs, target).saturating_mul(2), global.quiet);
+    let progress =
+        Progress::start("repair", total_bytes(&**fs, std::slice::from_ref(target)).saturating_mul(2), global.quiet);
     let looked = Repair::look(Arc::clone(fs), target, options.clone(), selected, progress.counter())?;
     let Some(repair) = looked else { return Err(CliError::usage("a file cannot be repaired alone")) };
     let mut work = Work { run: None, arguments, root: repair.root().to_owned() };
@@ -295,32 +297,7 @@ impl Work<'_> {
     }
 }
 
-/// The log directory that a target is, or lies in.
-fn log_dir(fs: &dyn Fs, target: &Target) -> Option<PathBuf> {
-    match target {
-        Target::LogDirectory(dir) => Some(dir.path.clone()),
-        Target::Partition(folder) => {
-            let parent = folder.path.parent()?;
-            matches!(Target::of(fs, parent), Ok(Target::LogDirectory(_))).then(|| parent.to_owned())
-        }
-        Target::File(_) => None,
-    }
-}
-
 /// What `--confirm` calls the partition.
 fn label(plan: &PartitionPlan) -> String {
     plan.path.file_name().unwrap_or_default().to_string_lossy().into_owned()
-}
-
-/// Bytes of the `.log` files below a target.
-fn bytes(fs: &dyn Fs, target: &Target) -> u64 {
-    let of = |path: &Path| {
-        let folder = log_engine::log::PartitionDirectory::list(fs, path);
-        folder.map_or(0, |folder| folder.logs().fold(0_u64, |sum, (_, len)| sum.saturating_add(len)))
-    };
-    match target {
-        Target::LogDirectory(dir) => dir.partitions.iter().fold(0, |sum, (_, path)| sum.saturating_add(of(path))),
-        Target::Partition(folder) => of(&folder.path),
-        Target::File(_) => 0,
-    }
 }

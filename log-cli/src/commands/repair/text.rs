@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 
 use super::document::{DirectoryRow, Document, PartitionRow};
+use crate::commands::apply::write_ending;
 use crate::human;
 use crate::output;
 use crate::render::escaped;
@@ -62,13 +63,10 @@ fn partition(out: &mut impl Write, one: &PartitionRow) -> io::Result<()> {
 }
 
 fn ending(out: &mut impl Write, dir: &DirectoryRow) -> io::Result<()> {
-    let bold = anstyle::Style::new().bold();
-    match (&dir.applied, dir.has_changes()) {
-        (Some(applied), _) => {
-            writeln!(out, "Done: run {}, the originals are in {}", applied.run, escaped(&applied.kept))?;
-        }
-        (None, true) => writeln!(out, "Nothing was changed. {bold}next{bold:#}: the same with --apply")?,
-        (None, false) => writeln!(out, "Nothing to do.")?,
+    if dir.applied.is_some() || dir.has_changes() {
+        write_ending(out, dir.applied.as_ref(), "")?;
+    } else {
+        writeln!(out, "Nothing to do.")?;
     }
     match dir.marked {
         Some(true) => {

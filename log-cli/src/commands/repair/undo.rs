@@ -9,9 +9,8 @@ use log_engine::{Fs, OsFs};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::log_dir;
 use crate::cli::Global;
-use crate::commands::apply::ApplyArgs;
+use crate::commands::apply::{ApplyArgs, log_dir};
 use crate::error::{CliError, Exit};
 use crate::human;
 use crate::output::{self, Format};
