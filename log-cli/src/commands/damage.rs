@@ -2,13 +2,14 @@
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use log_engine::checkpoint::MetaProperties;
 use log_engine::damage::{self, Change, Fault, Kind, MAX_SHOWN, Wish};
-use log_engine::fs::Lock;
 use log_engine::inspect::Target;
 use log_engine::log::root_files;
-use log_engine::{Fs, OsFs, WriteFs};
+use log_engine::mend::DirectoryLock;
+use log_engine::{Fs, OsFs};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -134,12 +135,12 @@ pub(crate) fn run(arguments: &Arguments, global: &Global) -> Result<Exit, CliErr
     if !arguments.dry_run && !arguments.i_made_a_copy {
         refuse_original(&root)?;
     }
-    let lock = if arguments.dry_run { None } else { RootLock::take(&root)? };
+    let held = if arguments.dry_run { None } else { lock(&root)? };
     let faults = damage::plan(&OsFs, dir, seed, &wish)?;
     if !arguments.dry_run {
         faults.iter().try_for_each(|fault| fault.apply(&OsFs, dir))?;
     }
-    drop(lock);
+    drop(held);
     let document = Document {
         directory: dir.display().to_string(),
         seed,
@@ -191,32 +192,13 @@ fn refuse_original(root: &Path) -> Result<(), CliError> {
     })
 }
 
-/// The lock of a log directory, so that no broker starts meanwhile; its file goes again if it was not there before.
-struct RootLock {
-    _held: Box<dyn Lock>,
-    made: Option<PathBuf>,
-}
-
-impl RootLock {
-    /// Takes it; a folder that is no log directory has none.
-    fn take(root: &Path) -> Result<Option<Self>, CliError> {
-        let path = root.join(root_files::LOCK);
-        let was_there = OsFs.stat(&path)?.is_some();
-        if !was_there && OsFs.stat(&root.join(MetaProperties::FILE_NAME))?.is_none() {
-            return Ok(None);
-        }
-        let held = OsFs.lock(&path)?;
-        Ok(Some(Self { _held: held, made: (!was_there).then_some(path) }))
+/// Takes the lock of a log directory, so that no broker starts meanwhile; a folder that is no log directory has none.
+fn lock(root: &Path) -> Result<Option<DirectoryLock>, CliError> {
+    let has = |name: &str| OsFs.stat(&root.join(name)).map(|there| there.is_some());
+    if !has(root_files::LOCK)? && !has(MetaProperties::FILE_NAME)? {
+        return Ok(None);
     }
-}
-
-impl Drop for RootLock {
-    fn drop(&mut self) {
-        if let Some(path) = &self.made {
-            // A lock file that stays harms nobody.
-            let _ = OsFs.remove(path);
-        }
-    }
+    Ok(Some(DirectoryLock::take(Arc::new(OsFs), root)?))
 }
 
 fn list(global: &Global) -> Result<(), CliError> {
