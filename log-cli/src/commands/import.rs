@@ -163,6 +163,16 @@ fn not_written(error: NotWritten, input: &Input) -> CliError {
     }
 }
 
+/// Says to people what was written to `output`.
+pub(super) fn tell_partitions(partitions: &[PartitionReport], output: &Path) {
+    for partition in partitions {
+        anstream::eprintln!("{}", partition.line());
+    }
+    if partitions.is_empty() {
+        anstream::eprintln!("no records: {} is empty", output.display());
+    }
+}
+
 fn tell(report: &Report, output: &Path, global: &Global) -> Result<(), CliError> {
     if global.document() != Format::Text {
         return Ok(output::json(report)?);
@@ -170,12 +180,7 @@ fn tell(report: &Report, output: &Path, global: &Global) -> Result<(), CliError>
     if global.quiet {
         return Ok(());
     }
-    for partition in &report.partitions {
-        anstream::eprintln!("{}", partition.line());
-    }
-    if report.partitions.is_empty() {
-        anstream::eprintln!("no records: {} is empty", output.display());
-    }
+    tell_partitions(&report.partitions, output);
     if report.left_out > 0 {
         let damage = human::counted(report.left_out, "line", "lines");
         anstream::eprintln!("{damage} of damage: what stood there is missing");

@@ -17,7 +17,7 @@ use serde::Serialize;
 
 use self::copier::{Copier, Counts, Rewrite};
 use super::dump::{ConsumerArgs, nothing_found};
-use super::import::PartitionReport;
+use super::import::{PartitionReport, tell_partitions};
 use crate::cli::Global;
 use crate::error::{CliError, Exit, complain};
 use crate::human;
@@ -234,12 +234,7 @@ fn tell(report: &Report, output: &Path, global: &Global) -> Result<(), CliError>
     if global.quiet {
         return Ok(());
     }
-    for partition in &report.partitions {
-        anstream::eprintln!("{}", partition.line());
-    }
-    if report.partitions.is_empty() {
-        anstream::eprintln!("no records: {} is empty", output.display());
-    }
+    tell_partitions(&report.partitions, output);
     let batches = |count| human::counted(count, "batch", "batches");
     anstream::eprintln!("{} as they were, {} made anew", batches(report.copied), human::count(report.rebuilt));
     for open in &report.open_transactions {
