@@ -36,6 +36,13 @@ pub(super) enum Family {
     Producers,
 }
 
+/// Which files to show.
+#[derive(Debug, clap::Args)]
+pub(super) struct ShowArguments {
+    #[command(flatten)]
+    pub(super) targets: TargetArgs,
+}
+
 /// What a check is told.
 #[derive(Debug, clap::Args)]
 pub(super) struct CheckArguments {

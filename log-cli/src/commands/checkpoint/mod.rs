@@ -5,7 +5,7 @@ mod show;
 
 use clap::Subcommand;
 
-use super::check::{self, CheckArguments, Family};
+use super::check::{self, CheckArguments, Family, ShowArguments};
 use super::rebuild::{self, RebuildArguments};
 use crate::cli::Global;
 use crate::error::{CliError, Exit};
@@ -28,7 +28,7 @@ Examples:
   log-cli checkpoint show data/recovery-point-offset-checkpoint --json | jq .offset
 
 With -t and -p, of the files of a log directory the lines about these partitions are shown.")]
-    Show(show::Arguments),
+    Show(ShowArguments),
     /// Hold the files against the logs, and say what a broker starting now does with each
     ///
     /// Exits 0 if nothing is wrong, 1 if something is, 4 if something could not be read.

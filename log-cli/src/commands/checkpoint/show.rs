@@ -9,18 +9,12 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::cli::Global;
-use crate::commands::check::{Family, show};
+use crate::commands::check::{Family, ShowArguments, show};
 use crate::error::{CliError, Exit};
 use crate::output::{self, Format};
 use crate::render::escaped;
-use crate::select::targets::{TargetArgs, Wanted};
+use crate::select::targets::Wanted;
 use crate::writer::Rows;
-
-#[derive(Debug, clap::Args)]
-pub(super) struct Arguments {
-    #[command(flatten)]
-    targets: TargetArgs,
-}
 
 /// What one line of a file says, or a whole file that is no list.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -99,7 +93,7 @@ impl Says {
     }
 }
 
-pub(super) fn run(arguments: &Arguments, global: &Global) -> Result<Exit, CliError> {
+pub(super) fn run(arguments: &ShowArguments, global: &Global) -> Result<Exit, CliError> {
     if global.schema {
         output::schema::<Row>()?;
         return Ok(Exit::Fine);

@@ -4,7 +4,7 @@ mod show;
 
 use clap::Subcommand;
 
-use super::check::{self, CheckArguments, Family};
+use super::check::{self, CheckArguments, Family, ShowArguments};
 use super::rebuild::{self, RebuildArguments};
 use crate::cli::Global;
 use crate::error::{CliError, Exit};
@@ -26,7 +26,7 @@ Examples:
   log-cli index show orders-3 --json | jq -c 'select(.fits | not)'
 
 An entry of .txnindex fits if its marker is there; whether the transaction began where the entry says, index check knows.")]
-    Show(show::Arguments),
+    Show(ShowArguments),
     /// Hold index files against their logs, and say what a broker starting now does with each
     ///
     /// Exits 0 if nothing is wrong, 1 if something is, 4 if something could not be read.

@@ -10,19 +10,12 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::cli::Global;
-use crate::commands::check::{Family, show};
+use crate::commands::check::{Family, ShowArguments, show};
 use crate::error::{CliError, Exit};
 use crate::human;
 use crate::output::{self, Format};
 use crate::render::escaped;
-use crate::select::targets::TargetArgs;
 use crate::writer::Rows;
-
-#[derive(Debug, clap::Args)]
-pub(super) struct Arguments {
-    #[command(flatten)]
-    targets: TargetArgs,
-}
 
 /// One entry of an index file.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -79,7 +72,7 @@ struct File {
     odd_bytes: usize,
 }
 
-pub(super) fn run(arguments: &Arguments, global: &Global) -> Result<Exit, CliError> {
+pub(super) fn run(arguments: &ShowArguments, global: &Global) -> Result<Exit, CliError> {
     if global.schema {
         output::schema::<Row>()?;
         return Ok(Exit::Fine);

@@ -4,7 +4,7 @@ mod show;
 
 use clap::Subcommand;
 
-use super::check::{self, CheckArguments, Family};
+use super::check::{self, CheckArguments, Family, ShowArguments};
 use super::rebuild::{self, RebuildArguments};
 use crate::cli::Global;
 use crate::error::{CliError, Exit};
@@ -24,7 +24,7 @@ enum What {
 Examples:
   log-cli producers show orders-3
   log-cli producers show orders-3/00000000000004498112.snapshot --json | jq 'select(.openSince != null)'")]
-    Show(show::Arguments),
+    Show(ShowArguments),
     /// Hold producer snapshots against their logs, and say what a broker starting now does with each
     ///
     /// Exits 0 if nothing is wrong, 1 if something is, 4 if something could not be read.

@@ -9,19 +9,12 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::cli::Global;
-use crate::commands::check::{Family, show};
+use crate::commands::check::{Family, ShowArguments, show};
 use crate::error::{CliError, Exit};
 use crate::human;
 use crate::output::{self, Format};
 use crate::render::escaped;
-use crate::select::targets::TargetArgs;
 use crate::writer::Rows;
-
-#[derive(Debug, clap::Args)]
-pub(super) struct Arguments {
-    #[command(flatten)]
-    targets: TargetArgs,
-}
 
 /// One producer in a snapshot.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -74,7 +67,7 @@ impl Row {
     }
 }
 
-pub(super) fn run(arguments: &Arguments, global: &Global) -> Result<Exit, CliError> {
+pub(super) fn run(arguments: &ShowArguments, global: &Global) -> Result<Exit, CliError> {
     if global.schema {
         output::schema::<Row>()?;
         return Ok(Exit::Fine);
