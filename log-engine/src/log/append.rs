@@ -19,8 +19,9 @@ use crate::compress::Codec;
 use crate::epoch::LeaderEpochs;
 use crate::error::{Malformed, Refusal, Result, Rule};
 use crate::plant::Fault;
-use crate::producer::{Announcement, CachedBatch, Marker, PendingUpdates, ProducerRules, VerificationGuard};
-use crate::segment::AbortedTxn;
+use crate::producer::{
+    Announcement, CachedBatch, CompletedTransaction, Marker, PendingUpdates, ProducerRules, VerificationGuard,
+};
 use crate::sync::atomic::Ordering;
 use crate::units::{LeaderEpoch, Offset, ProducerEpoch, ProducerId, Timestamp};
 
@@ -340,14 +341,7 @@ impl Log {
 
     fn remember_producers(&self, writer: &mut Writer, pending: PendingUpdates) -> Result<()> {
         let completed = writer.producers.states_mut().commit(pending);
-        for transaction in completed.iter().filter(|completed| completed.aborted) {
-            let aborted = AbortedTxn {
-                stored_version: 0,
-                producer_id: transaction.producer_id,
-                first_offset: transaction.first_offset,
-                last_offset: transaction.last_offset,
-                last_stable_offset: transaction.last_stable_offset,
-            };
+        for aborted in completed.iter().filter_map(CompletedTransaction::aborted_txn) {
             self.poisoning(writer.active.append_aborted(&aborted))?;
         }
         Ok(())

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::batch::{Batch, ControlRecord, ControlType, Scratch};
 use crate::error::{Malformed, Rule};
+use crate::segment::AbortedTxn;
 use crate::units::{Offset, ProducerId, Timestamp};
 
 /// The end of a transaction, as the record of a control batch says it.
@@ -71,6 +72,20 @@ pub struct CompletedTransaction {
     pub last_stable_offset: Offset,
     /// Aborted, or else committed.
     pub aborted: bool,
+}
+
+impl CompletedTransaction {
+    /// What the index of aborted transactions says of it; `None` if it was committed.
+    #[must_use]
+    pub fn aborted_txn(&self) -> Option<AbortedTxn> {
+        self.aborted.then_some(AbortedTxn {
+            stored_version: 0,
+            producer_id: self.producer_id,
+            first_offset: self.first_offset,
+            last_offset: self.last_offset,
+            last_stable_offset: self.last_stable_offset,
+        })
+    }
 }
 
 /// Transactions by their first offset.

@@ -278,13 +278,7 @@ impl<'a> Output<'a> {
         };
         let completed = self.states.apply(header, marker).ok()?;
         self.watch.saw(header, marker);
-        Some(completed.filter(|completed| completed.aborted).map(|completed| AbortedTxn {
-            stored_version: 0,
-            producer_id: completed.producer_id,
-            first_offset: completed.first_offset,
-            last_offset: completed.last_offset,
-            last_stable_offset: completed.last_stable_offset,
-        }))
+        Some(completed.and_then(|completed| completed.aborted_txn()))
     }
 
     /// Writes the state of the producers at `offset`.

@@ -12,10 +12,7 @@ use super::producers::Producers;
 use crate::error::{Malformed, Result, Rule};
 use crate::fs::Source;
 use crate::inspect::HELD;
-use crate::producer::CompletedTransaction;
-use crate::segment::{
-    AbortedTxn, Frame, IndexFault, Indexer, RebuildEnd, Scan, SegmentFile, TxnIndex, TxnIndexBuilder, rebuild,
-};
+use crate::segment::{Frame, IndexFault, Indexer, RebuildEnd, Scan, SegmentFile, TxnIndex, TxnIndexBuilder, rebuild};
 use crate::units::{FilePosition, Offset};
 
 /// Bytes of an index on the disk that are looked at at once.
@@ -109,7 +106,7 @@ impl Follower<'_> {
             return ControlFlow::Continue(());
         }
         let rule = match self.producers.apply(frame) {
-            Ok(completed) => match completed.filter(|txn| txn.aborted).map(|txn| self.txns.append(&aborted(&txn))) {
+            Ok(completed) => match completed.and_then(|txn| txn.aborted_txn()).map(|txn| self.txns.append(&txn)) {
                 Some(Err(fault)) => fatal_rule(fault),
                 _ => {
                     let last = frame.last_offset().unwrap_or(frame.offset());
@@ -122,16 +119,6 @@ impl Follower<'_> {
         };
         self.fatal = Some((frame.position(), rule));
         ControlFlow::Break(None)
-    }
-}
-
-fn aborted(txn: &CompletedTransaction) -> AbortedTxn {
-    AbortedTxn {
-        stored_version: 0,
-        producer_id: txn.producer_id,
-        first_offset: txn.first_offset,
-        last_offset: txn.last_offset,
-        last_stable_offset: txn.last_stable_offset,
     }
 }
 

@@ -11,7 +11,7 @@ use crate::error::{Error, Malformed, Result, Rule};
 use crate::log::producers::Producers;
 use crate::plant::Fault;
 use crate::producer::{CACHED_BATCHES, Marker, ProducerStates};
-use crate::segment::{AbortedTxn, Frame, IndexFault, Segment, SegmentFile, TxnIndex, TxnIndexBuilder};
+use crate::segment::{Frame, IndexFault, Segment, SegmentFile, TxnIndex, TxnIndexBuilder};
 use crate::units::{FilePosition, LeaderEpoch, Offset};
 
 /// Batches of producers that are kept before those are sorted out that later ones make meaningless.
@@ -209,14 +209,7 @@ impl Facts {
             let in_file = |rule| Error::corrupt(&segment.path(), batch.position, rule);
             let applied = states.apply(&batch.header, batch.marker);
             let completed = applied.map_err(|malformed| in_file(malformed.rule))?;
-            if let Some(txn) = completed.filter(|txn| txn.aborted) {
-                let entry = AbortedTxn {
-                    stored_version: 0,
-                    producer_id: txn.producer_id,
-                    first_offset: txn.first_offset,
-                    last_offset: txn.last_offset,
-                    last_stable_offset: txn.last_stable_offset,
-                };
+            if let Some(entry) = completed.and_then(|txn| txn.aborted_txn()) {
                 txns.append(&entry).map_err(|fault| in_file(rule_of(fault)))?;
             }
         }

@@ -14,7 +14,7 @@ use crate::log::{PartitionDirectory, read_snapshot};
 use crate::mend::Overlay;
 use crate::mend::interval::index_interval;
 use crate::producer::{Marker, ProducerStates};
-use crate::segment::{AbortedTxn, Indexer, Scan, SegmentFile, TxnIndexBuilder};
+use crate::segment::{Indexer, Scan, SegmentFile, TxnIndexBuilder};
 use crate::units::Offset;
 
 /// As many batches in a row can have a wrong epoch themselves; more have the one that they say.
@@ -128,16 +128,8 @@ fn producers(overlay: &Overlay, folder: &PartitionDirectory, wrong: &Wrong, know
             let Some(header) = frame.header().filter(is_wanted) else { return };
             let marker = frame.batch().ok().and_then(|batch| Marker::of(&batch, &mut scratch).ok().flatten());
             // A batch that its producer cannot have written says nothing of the others.
-            if let Ok(Some(txn)) = states.apply(header, marker)
-                && txn.aborted
-            {
-                let _ = txns.append(&AbortedTxn {
-                    stored_version: 0,
-                    producer_id: txn.producer_id,
-                    first_offset: txn.first_offset,
-                    last_offset: txn.last_offset,
-                    last_stable_offset: txn.last_stable_offset,
-                });
+            if let Some(aborted) = states.apply(header, marker).ok().flatten().and_then(|txn| txn.aborted_txn()) {
+                let _ = txns.append(&aborted);
             }
         })?;
         if wrong.txn_indexes.contains(base) {
