@@ -20,7 +20,7 @@ pub(super) struct Places {
     pub(super) is_log_directory: bool,
     /// The next start believes the log as it is.
     pub(super) is_clean: bool,
-    /// What checkpoints call it; `None` for a folder that is on its way in or out, or under another name.
+    /// What checkpoints call it; `None` without a log directory, and for a folder that is on its way in or out, or under another name.
     name: Option<TopicPartition>,
 }
 
@@ -55,7 +55,7 @@ impl Places {
 
     /// True if checkpoints can speak of the partition.
     pub(super) const fn is_named(&self) -> bool {
-        self.is_log_directory && self.name.is_some()
+        self.name.is_some()
     }
 
     /// The checkpoints whose line of the partition changes. A file that is not there is made only if a line is to be in it.
@@ -64,7 +64,7 @@ impl Places {
     /// [`crate::Error::Corrupt`] for a file that cannot be read: it has to be repaired before.
     pub(super) fn edited(&self, fs: &dyn Fs, edits: &[(&str, Edit<'_>)]) -> Result<Vec<Change>> {
         let mut changes = Vec::new();
-        let Some(name) = self.name.as_ref().filter(|_| self.is_log_directory) else { return Ok(changes) };
+        let Some(name) = &self.name else { return Ok(changes) };
         for (file, edit) in edits {
             let path = self.root.join(file);
             let mut checkpoint = match fs.stat(&path)? {

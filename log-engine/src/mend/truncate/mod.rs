@@ -84,8 +84,6 @@ pub enum TruncateError {
 pub struct Truncation {
     /// What the paths of the changes are relative to: the log directory, or the partition's folder where there is none around it.
     pub root: PathBuf,
-    /// True if the root is a log directory, which has a lock.
-    pub is_log_directory: bool,
     /// What is to be done, in this order; empty if the log is as it is wanted.
     pub changes: Vec<Change>,
     /// The first offset before and after.
@@ -153,7 +151,6 @@ impl Subject<'_> {
     fn unchanged(&self) -> Truncation {
         Truncation {
             root: self.places.root.clone(),
-            is_log_directory: self.places.is_log_directory,
             changes: Vec::new(),
             log_start: (self.start, self.start),
             log_end: (self.end, self.end),
