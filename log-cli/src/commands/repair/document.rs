@@ -63,6 +63,9 @@ pub(super) struct PartitionRow {
     pub(super) left: Vec<FindingRow>,
     /// Files that could not be read, and why.
     pub(super) failed: Vec<String>,
+    /// No error is left.
+    #[serde(skip)]
+    is_whole: bool,
 }
 
 /// Something that is still wrong.
@@ -112,7 +115,7 @@ impl DirectoryRow {
 
     /// True if no error is left anywhere.
     pub(super) fn is_whole(&self) -> bool {
-        self.left.is_empty() && self.partitions.iter().all(PartitionRow::is_whole)
+        self.left.is_empty() && self.partitions.iter().all(|partition| partition.is_whole)
     }
 
     pub(super) fn has_changes(&self) -> bool {
@@ -132,11 +135,8 @@ impl PartitionRow {
             records_dropped: plan.records_dropped(),
             left: left.map(FindingRow::of).collect(),
             failed: plan.after().failures.iter().map(ToString::to_string).collect(),
+            is_whole: plan.is_whole(),
         }
-    }
-
-    fn is_whole(&self) -> bool {
-        self.failed.is_empty() && !self.left.iter().any(FindingRow::is_error)
     }
 }
 
