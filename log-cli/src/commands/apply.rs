@@ -202,3 +202,25 @@ pub(super) fn whole(path: &Path) -> Result<PathBuf, CliError> {
     let named = |source| Error::Io { op: "open", path: path.to_owned(), source };
     Ok(std::fs::canonicalize(path).map_err(named)?)
 }
+
+#[cfg(test)]
+mod tests {
+    use log_engine::WriteFs;
+
+    use super::*;
+
+    #[test]
+    fn who_applies_keeps_brokers_away_and_who_plans_asks_whether_one_is_there() {
+        let dir = tempfile::tempdir().unwrap();
+        let lock = dir.path().join(root_files::LOCK);
+        let args = |apply| ApplyArgs { apply, backup_dir: None };
+        let held = args(true).hold(Some(dir.path())).unwrap();
+        assert!(held.is_some());
+        assert!(matches!(OsFs.lock(&lock), Err(Error::Locked { .. })));
+        assert!(matches!(args(false).hold(Some(dir.path())), Err(CliError::Engine(Error::Locked { .. }))));
+        drop(held);
+        assert!(args(false).hold(Some(dir.path())).unwrap().is_none());
+        assert!(OsFs.stat(&lock).unwrap().is_none(), "planning makes nothing, and nothing is left");
+        assert!(args(true).hold(None).unwrap().is_none());
+    }
+}

@@ -115,6 +115,17 @@ fn what_was_changed_since_is_not_undone() {
     assert_eq!(mended(&disk), after);
 }
 
+#[test]
+fn a_renamed_file_that_is_gone_is_not_undone() {
+    let disk = disk();
+    carry_out(&disk, "run", &changes()).unwrap();
+    disk.remove(Path::new("/data/a-0/9.log.deleted")).unwrap();
+    let after = mended(&disk);
+    let error = undo(&disk, "run").unwrap_err().to_string();
+    assert_eq!(error, "/data/a-0/9.log.deleted: changed since the run; nothing was undone");
+    assert_eq!(mended(&disk), after);
+}
+
 /// Every file is as it was or as it is to be; then the same work and the undoing of all runs end as if there had been no crash.
 fn check_crashed(found: &SimFs, before: &BTreeMap<PathBuf, Vec<u8>>, after: &BTreeMap<PathBuf, Vec<u8>>, at: &str) {
     let lies_there = mended(found);
